@@ -1,0 +1,1 @@
+"""Every event and telemetry message of the fleet, as Pydantic models."""

@@ -1,0 +1,1 @@
+"""Devices, their credentials, configuration, status and telemetry intake."""

@@ -1,0 +1,1 @@
+"""Devices that publish over MQTT, HTTP or AMQP; also the load generator."""

@@ -1,0 +1,1 @@
+"""Brings up the fleet and its servers without Docker."""

@@ -1,0 +1,1 @@
+"""Telemetry storage, queries and the live feed."""

@@ -1,0 +1,1 @@
+"""SIM cards at the carrier: inventory, usage and quotas."""
