@@ -1,0 +1,183 @@
+"""A real nginx with the fleet's configuration, in front of tiny services that tell what they were asked."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+import swagger_ui_bundle
+
+GATEWAY = Path(__file__).parents[1]
+SERVICES = ("signing", "device", "sim", "monitoring")
+MAIN = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log info;
+worker_processes 1;
+events {{ worker_connections 2048; }}
+http {{ include {folder}/fleet.conf; }}
+"""
+
+
+class EchoHandler(BaseHTTPRequestHandler):
+    """Answers every request with what arrived; `?status=` and `?sleep=` choose otherwise."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    service = ""
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            return self.upgrade()
+        query = dict(pair.split("=") for pair in self.path.partition("?")[2].split("&") if "=" in pair)
+        time.sleep(float(query.get("sleep", 0)))
+        return self.reply(int(query.get("status", 200)), self.seen(len(body), int(query.get("pad", 0))))
+
+    def seen(self, length: int, pad: int) -> bytes:
+        seen = {"service": self.service, "method": self.command, "path": self.path, "length": length}
+        seen["headers"] = {name.lower(): value for name, value in self.headers.items()}  # type: ignore[assignment]
+        return json.dumps(seen | {"pad": "x" * pad}).encode()
+
+    def reply(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("X-Request-ID", "from-the-service")
+        if status == 429:
+            self.send_header("Retry-After", "77")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def upgrade(self) -> None:
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        accept = hashlib.sha1(key.encode()).digest()
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(accept).decode())
+        self.end_headers()
+        self.wfile.write(self.path.encode())
+        self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+
+    def log_message(self, *_args: object) -> None:
+        """Keep the test output quiet."""
+
+
+@contextlib.contextmanager
+def echo_service(name: str) -> Iterator[str]:
+    handler = type(name, (EchoHandler,), {"service": name})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def render(values: dict[str, str]) -> str:
+    template = (GATEWAY / "templates" / "fleet.conf.template").read_text(encoding="utf-8")
+    return re.sub(r"\$\{([A-Z_]+)\}", lambda found: values[found.group(1)], template)
+
+
+def swagger_root() -> Path:
+    return next((Path(swagger_ui_bundle.__file__).parent / "vendor").glob("swagger-ui-*"))
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, upstreams: dict[str, str], edit: Callable[[str], str]) -> Iterator[httpx.Client]:
+    listen = f"127.0.0.1:{free_port()}"
+    values = {f"{name.upper()}_UPSTREAM": address for name, address in upstreams.items()}
+    values |= {
+        "GATEWAY_LISTEN": listen,
+        "WWW_ROOT": str(GATEWAY / "www"),
+        "SWAGGER_ROOT": str(swagger_root()),
+    }
+    configuration = render(values | {"RUN_DIR": str(folder)})
+    (folder / "fleet.conf").write_text(edit(configuration), encoding="utf-8")
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder), encoding="utf-8")
+    folder.chmod(0o755)
+    command = ["nginx", "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+    if os.geteuid() == 0:
+        command += ["-g", "user root;"]
+    with (folder / "access.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        with httpx.Client(
+            base_url=f"http://{listen}", timeout=20, headers={"Authorization": "Bearer x"}
+        ) as client:
+            wait_until_listening(client, process, folder)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_until_listening(client: httpx.Client, process: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            client.get("/livez")
+        except httpx.TransportError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail((folder / "error.log").read_text() + (folder / "access.log").read_text())
+            time.sleep(0.02)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
+def upstreams() -> Iterator[dict[str, str]]:
+    with contextlib.ExitStack() as stack:
+        yield {name: stack.enter_context(echo_service(name)) for name in SERVICES}
+
+
+@pytest.fixture(scope="session")
+def access_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gateway") / "access.log"
+
+
+@pytest.fixture(scope="session")
+def gateway(upstreams: dict[str, str], access_log: Path) -> Iterator[httpx.Client]:
+    """A client of a gateway whose four services all answer."""
+    with nginx(access_log.parent, upstreams, edit=lambda text: text) as client:
+        yield client
+
+
+@pytest.fixture
+def lonely_gateway(tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a gateway with no service behind it."""
+    away = {name: f"127.0.0.1:{free_port()}" for name in SERVICES}
+    with nginx(tmp_path, away, edit=lambda text: text) as client:
+        yield client
+
+
+@pytest.fixture
+def impatient_gateway(tmp_path: Path, upstreams: dict[str, str]) -> Iterator[httpx.Client]:
+    """A client of a gateway that waits one second for its services."""
+    shorten = lambda text: text.replace("proxy_read_timeout     60s", "proxy_read_timeout 1s")  # noqa: E731
+    with nginx(tmp_path, upstreams, edit=shorten) as client:
+        yield client
