@@ -126,7 +126,7 @@ def check_ts(value: Any, now: datetime) -> datetime | None:
     """RFC 3339 text or epoch milliseconds as UTC, cut to milliseconds; None where absent.
 
     Raises InvalidReading for other forms, for text without an offset and for times outside
-    [now − MAX_AGE, now + MAX_AHEAD].
+    [now - MAX_AGE, now + MAX_AHEAD].
     """
     if value is None:
         return None

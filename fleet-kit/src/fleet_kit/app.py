@@ -1,0 +1,53 @@
+"""The application that every service starts from: errors, ids, health, metrics, documents."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import APIRouter, FastAPI
+from prometheus_fastapi_instrumentator import Instrumentator
+
+from fleet_kit import errors
+from fleet_kit.health import Check, add_health
+from fleet_kit.logging import configure_logging
+from fleet_kit.middleware import RequestContext
+from fleet_kit.settings import ServiceSettings
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+API = "/api/v1"
+
+
+def create_app(
+    *,
+    service: str,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan,
+    checks: Callable[[FastAPI], Mapping[str, Check]],
+    internal: Sequence[APIRouter] = (),
+) -> FastAPI:
+    """A service's API. `service` is its short name; `routers` go under /api/v1, `internal` under /internal.
+
+    The lifespan has to set on `app.state` what the kit's dependencies use: `verifier`, and `sessions` where
+    the service has Postgres.
+    """
+    configure_logging(f"{service}-service", settings.log_level)
+    app = FastAPI(
+        title=f"{service}-service",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=f"{API}/{service}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    errors.install(app)
+    app.add_middleware(RequestContext)
+    for router in routers:
+        app.include_router(router, prefix=API)
+    for router in internal:
+        app.include_router(router, prefix="/internal", include_in_schema=False)
+    add_health(app, lambda: checks(app))
+    Instrumentator(excluded_handlers=["/metrics", "/health"]).instrument(app).expose(
+        app, include_in_schema=False
+    )
+    return app

@@ -1,0 +1,66 @@
+"""Postgres: engine, sessions of one request, column types, ids."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import DateTime
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from fleet_kit.settings import DatabaseSettings
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints, fixed so that migrations can name them too."""
+
+UtcDateTime = DateTime(timezone=True)
+"""Column type of every moment: timestamptz."""
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+def create_engine(settings: DatabaseSettings, *, name: str) -> AsyncEngine:
+    """An engine whose connections carry `name` in pg_stat_activity and give up instead of hanging."""
+    return create_async_engine(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout_seconds,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 30,
+            "server_settings": {"application_name": name, "idle_in_transaction_session_timeout": "60000"},
+        },
+    )
+
+
+def create_sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions whose entities stay readable after the commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def request_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """The request's transaction: committed when the endpoint returns, before its response is sent."""
+    sessions: Sessions = request.app.state.sessions
+    async with sessions() as session, session.begin():
+        yield session
+
+
+DbSession = Annotated[AsyncSession, Depends(request_session, scope="function")]
+
+
+def uuid7() -> UUID:
+    """A UUID that sorts by the time it was made (RFC 9562, version 7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | (0x7 << 76)
+    return UUID(int=value & ~(0x3 << 62) | (0x2 << 62))

@@ -1,0 +1,91 @@
+"""Revoked tokens: Redis is the fast copy, signing-service the truth, never a guess in between."""
+
+import time
+from typing import Protocol
+
+import httpx
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from fleet_kit.errors import Unavailable
+
+READY_KEY = "denylist:ready"
+"""Present (for a few seconds at a time) only while Redis holds every revoked token; see signing-service."""
+_SKIP_REDIS_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+def entry_key(identifier: str) -> str:
+    """Redis key of a revoked token (`jti`) or session (`sid`)."""
+    return f"denylist:{identifier}"
+
+
+def open_redis(url: str, *, timeout_seconds: float = 0.5) -> Redis:
+    """A client that fails fast: whoever uses it has another way when Redis is away."""
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 1),
+        decode_responses=False,
+        health_check_interval=0,
+    )
+
+
+class Denylist(Protocol):
+    """Answers whether a token may no longer be used."""
+
+    async def is_revoked(self, jti: str, sid: str) -> bool:
+        """True once revoked; raises Unavailable if nobody can tell."""
+        ...
+
+
+class SharedDenylist:
+    """The denylist as every service but signing-service sees it.
+
+    `token.revoked` fills a local memory first (see revocations.py), then Redis is asked, then signing-service.
+    """
+
+    def __init__(self, redis: Redis, http: httpx.AsyncClient, signing_url: str) -> None:
+        self._redis, self._http = redis, http
+        self._url = f"{signing_url}/internal/tokens/check"
+        self._local: dict[str, float] = {}
+        self._redis_away_until = 0.0
+
+    def remember(self, identifier: str, expires_at: float) -> None:
+        """Refuse a `jti` or `sid` from now on without asking anybody; `expires_at` in epoch seconds."""
+        now = time.time()
+        self._local = {name: until for name, until in self._local.items() if until > now}
+        self._local[identifier] = expires_at
+
+    async def is_revoked(self, jti: str, sid: str) -> bool:
+        """See Denylist."""
+        if jti in self._local or sid in self._local:
+            return True
+        answer = await self._ask_redis(jti, sid)
+        return await self._ask_signing(jti, sid) if answer is None else answer
+
+    async def _ask_redis(self, jti: str, sid: str) -> bool | None:
+        if time.monotonic() < self._redis_away_until:
+            return None
+        try:
+            ready, *entries = await self._redis.mget(READY_KEY, entry_key(jti), entry_key(sid))
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("Redis is away, asking signing-service", error=repr(error))
+            self._redis_away_until = time.monotonic() + _SKIP_REDIS_SECONDS
+            return None
+        if any(entry is not None for entry in entries):
+            return True
+        return False if ready is not None else None
+
+    async def _ask_signing(self, jti: str, sid: str) -> bool:
+        try:
+            response = await self._http.post(self._url, json={"jti": jti, "sid": sid})
+            response.raise_for_status()
+            return bool(response.json()["revoked"])
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise Unavailable("tokens cannot be checked at the moment") from error

@@ -1,0 +1,213 @@
+"""Errors with a code and a status, and the one shape in which they leave a service.
+
+`{"error": {"code", "message", "details", "request_id"}}`: services raise a FleetError, `install` turns it,
+validation failures and anything unexpected into that shape.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from fleet_kit.request_id import current_request_id
+
+log = structlog.get_logger(__name__)
+
+
+class FleetError(Exception):
+    """An expected failure; `code` is what programs switch on, `message` what people read."""
+
+    status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "INTERNAL"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.details = dict(details or {})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers that belong to the error."""
+        return {}
+
+
+class BadRequest(FleetError):
+    """The request cannot be read."""
+
+    status, default_code = 400, "BAD_REQUEST"
+
+
+class Unauthorized(FleetError):
+    """Nobody, or not who they say they are."""
+
+    status, default_code = 401, "UNAUTHORIZED"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The challenge that RFC 9110 asks for."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(FleetError):
+    """Known, but the role does not allow it."""
+
+    status, default_code = 403, "FORBIDDEN"
+
+
+class NotFound(FleetError):
+    """Does not exist, or belongs to another organisation."""
+
+    status, default_code = 404, "NOT_FOUND"
+
+
+class Conflict(FleetError):
+    """Clashes with the present state."""
+
+    status, default_code = 409, "CONFLICT"
+
+
+class PreconditionFailed(FleetError):
+    """The caller's version is not the present one."""
+
+    status, default_code = 412, "PRECONDITION_FAILED"
+
+
+class PayloadTooLarge(FleetError):
+    """More than one request may carry."""
+
+    status, default_code = 413, "PAYLOAD_TOO_LARGE"
+
+
+class Unprocessable(FleetError):
+    """Readable but malformed; `details` names the field."""
+
+    status, default_code = 422, "VALIDATION_FAILED"
+
+
+class _Later(FleetError):
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        retry_after: int = 5,
+    ) -> None:
+        super().__init__(message, code=code, details=details)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to come again, in seconds."""
+        return {"Retry-After": str(self.retry_after)}
+
+
+class TooManyRequests(_Later):
+    """The caller's allowance is used up."""
+
+    status, default_code = 429, "RATE_LIMITED"
+
+
+class Unavailable(_Later):
+    """Something this request needs is away; the same request may succeed later."""
+
+    status, default_code = 503, "UNAVAILABLE"
+
+
+class BadGateway(_Later):
+    """A system beyond this one answered with nonsense."""
+
+    status, default_code = 502, "BAD_GATEWAY"
+
+
+def error_body(code: str, message: str, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The one error shape."""
+    return {
+        "error": {
+            "code": code,
+            "message": message,
+            "details": dict(details or {}),
+            "request_id": current_request_id(),
+        }
+    }
+
+
+def error_response(error: FleetError) -> JSONResponse:
+    """The response for an expected failure."""
+    return JSONResponse(
+        error_body(error.code, error.message, error.details), error.status, headers=error.headers
+    )
+
+
+def invalid(field: str, message: str, *, code: str | None = None) -> Unprocessable:
+    """A 422 that names one field, in the same form as validation's own."""
+    return Unprocessable(
+        f"{field or 'body'}: {message}",
+        code=code,
+        details={"fields": [{"field": field, "message": message}]},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Give every failure of the application the one shape."""
+    app.add_exception_handler(FleetError, _on_fleet_error)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    for away in (InterfaceError, OperationalError, PoolTimeout, DBAPIError, ConnectionError, TimeoutError):
+        app.add_exception_handler(away, _on_away)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+async def _on_fleet_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, FleetError)
+    return error_response(error)
+
+
+async def _on_validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return error_response(BadRequest("the body is not valid JSON", code="MALFORMED_JSON"))
+    fields = [{"field": _name(problem["loc"]), "message": problem["msg"]} for problem in problems[:20]]
+    first = fields[0]
+    message = f"{first['field'] or 'body'}: {first['message']}"
+    return JSONResponse(error_body("VALIDATION_FAILED", message, {"fields": fields}), 422)
+
+
+def _name(location: Sequence[str | int]) -> str:
+    parts = [str(part) for part in location if part not in {"body", "query", "path", "header"}]
+    return ".".join(parts).encode("utf-8", "backslashreplace").decode()
+
+
+_HTTP_CODES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+
+
+async def _on_http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _HTTP_CODES.get(error.status_code, "BAD_REQUEST" if error.status_code < 500 else "INTERNAL")
+    return JSONResponse(error_body(code, str(error.detail)), error.status_code, headers=error.headers)
+
+
+async def _on_away(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, DBAPIError) and not _is_connection_problem(error):
+        return await _on_unexpected(request, error)
+    log.warning("a server is away", error=type(error).__name__, path=request.url.path)
+    return error_response(Unavailable("a server that this needs is away, try again"))
+
+
+def _is_connection_problem(error: DBAPIError) -> bool:
+    return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+
+
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected failure", path=request.url.path, exc_info=error)
+    return JSONResponse(error_body("INTERNAL", "unexpected failure, see the service's log"), 500)

@@ -1,0 +1,76 @@
+"""Idempotency-Key: a POST that is repeated with the same key is done once.
+
+The key is claimed in the transaction of the change itself, so both commit or neither does. A concurrent
+repetition waits for the first and then sees its answer.
+"""
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from sqlalchemy import Column, DateTime, MetaData, Table, Text, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.database import DbSession
+from fleet_kit.errors import Conflict
+
+TABLE = "t_idempotency_keys"
+
+
+def idempotency_table(metadata: MetaData) -> Table:
+    """The table `t_idempotency_keys`, for a service's metadata and its migrations."""
+    return Table(
+        TABLE,
+        metadata,
+        Column("owner", Text, primary_key=True),
+        Column("key", Text, primary_key=True),
+        Column("fingerprint", Text, nullable=False),
+        Column("body", JSONB),
+        Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+    )
+
+
+_table = idempotency_table(MetaData())
+
+
+class Idempotency:
+    """The request's key, or nothing where it has none."""
+
+    def __init__(self, session: AsyncSession, key: str | None, fingerprint: str) -> None:
+        self._session, self._key, self._fingerprint = session, key, fingerprint
+
+    async def replay(self, owner: str) -> Any | None:
+        """The body that the first request with this key was answered with, None if this is the first.
+
+        `owner` is the organisation (or, where nobody is known yet, the path). Raises Conflict when the key
+        was used for another request.
+        """
+        if self._key is None:
+            return None
+        claim = upsert(_table).values(owner=owner, key=self._key, fingerprint=self._fingerprint)
+        await self._session.execute(claim.on_conflict_do_nothing())
+        where = (_table.c.owner == owner, _table.c.key == self._key)
+        row = (await self._session.execute(select(_table).where(*where))).one()
+        if row.fingerprint != self._fingerprint:
+            raise Conflict("this Idempotency-Key was used for another request", code="IDEMPOTENCY_KEY_REUSED")
+        return row.body
+
+    async def remember(self, owner: str, body: Any) -> None:
+        """Keep the answer. It is stored: leave secrets out of it."""
+        if self._key is not None:
+            where = (_table.c.owner == owner, _table.c.key == self._key)
+            await self._session.execute(_table.update().where(*where).values(body=body))
+
+
+async def _idempotency(
+    request: Request,
+    session: DbSession,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> Idempotency:
+    content = request.method.encode() + request.url.path.encode() + await request.body()
+    return Idempotency(session, idempotency_key, hashlib.sha256(content).hexdigest())
+
+
+IdempotencyKey = Annotated[Idempotency, Depends(_idempotency)]

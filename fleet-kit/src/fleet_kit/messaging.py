@@ -1,0 +1,116 @@
+"""Publishing to the broker with confirms: a publish that returns has been accepted by a queue."""
+
+import asyncio
+from collections.abc import Mapping
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import AMQPError
+from aiormq.exceptions import AMQPError as AiormqError
+
+from fleet_contracts.events import FleetEvent, encode_event
+from fleet_contracts.topology import EVENTS_EXCHANGE
+from fleet_kit.request_id import HEADER, current_request_id
+
+log = structlog.get_logger(__name__)
+HEARTBEAT_SECONDS = 15
+
+
+class PublishFailed(Exception):  # noqa: N818  what became of the message, not a bug
+    """The broker did not confirm: unroutable, refused, away or too slow. The message may be sent again."""
+
+
+async def connect(url: str, name: str, *, timeout: float = 5.0) -> AbstractConnection:  # noqa: ASYNC109
+    """One connection that shows as `name` on the management page; raises OSError or AMQPError."""
+    return await aio_pika.connect(
+        url,
+        timeout=timeout,
+        client_properties={"connection_name": name},
+        heartbeat=HEARTBEAT_SECONDS,
+    )
+
+
+class Publisher:
+    """Confirmed, mandatory publishing over a connection of its own that comes back by itself.
+
+    Consumers must not share it: a broker under alarm blocks publishing connections.
+    """
+
+    def __init__(self, url: str, name: str, *, timeout_seconds: float = 5.0) -> None:
+        self._url, self._name, self._timeout = url, name, timeout_seconds
+        self._lock = asyncio.Lock()
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
+
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        message_id: str,
+        headers: Mapping[str, str | int] | None = None,
+        content_type: str = "application/json",
+    ) -> None:
+        """Return once the broker has confirmed; raises PublishFailed within the time-out."""
+        message = aio_pika.Message(
+            body,
+            message_id=message_id,
+            headers={**_tracing(), **(headers or {})},
+            content_type=content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                target = await self._exchange(exchange)
+                await target.publish(message, routing_key, mandatory=True, timeout=self._timeout)
+        except (AMQPError, AiormqError, OSError, TimeoutError, RuntimeError) as error:
+            await self._drop_if_broken(error)
+            raise PublishFailed(f"{exchange}/{routing_key}: {error!r}"[:300]) from error
+
+    async def publish_event(self, event: FleetEvent) -> None:
+        """Publish an event under its type as routing key; raises PublishFailed."""
+        await self.publish(EVENTS_EXCHANGE, event.type, encode_event(event), message_id=str(event.id))
+
+    async def check(self) -> None:
+        """Raise if the broker cannot be reached; for health."""
+        async with asyncio.timeout(self._timeout):
+            await self._exchange(EVENTS_EXCHANGE)
+
+    async def close(self) -> None:
+        """Close the connection; a later publish opens a new one."""
+        connection, self._connection, self._channel = self._connection, None, None
+        self._exchanges = {}
+        if connection is not None:
+            try:
+                async with asyncio.timeout(2):
+                    await connection.close()
+            except (AMQPError, AiormqError, OSError, TimeoutError, RuntimeError):
+                log.debug("the connection was gone already")
+
+    async def _exchange(self, name: str) -> AbstractExchange:
+        async with self._lock:
+            if self._channel is None or self._channel.is_closed or self._is_lost():
+                await self.close()
+                self._connection = await connect(self._url, self._name, timeout=self._timeout)
+                self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            if name not in self._exchanges:
+                self._exchanges[name] = await self._channel.get_exchange(name, ensure=False)
+            return self._exchanges[name]
+
+    def _is_lost(self) -> bool:
+        return self._connection is None or self._connection.is_closed
+
+    async def _drop_if_broken(self, error: BaseException) -> None:
+        """A time-out may mean a frozen connection; start the next publish on a fresh one."""
+        unroutable = isinstance(error, aio_pika.exceptions.PublishError | aio_pika.exceptions.DeliveryError)
+        if not unroutable:
+            async with self._lock:
+                await self.close()
+
+
+def _tracing() -> dict[str, str]:
+    request_id = current_request_id()
+    return {HEADER.lower(): request_id} if request_id else {}

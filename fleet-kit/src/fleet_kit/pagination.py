@@ -1,0 +1,67 @@
+"""Lists in pages, by number (with a total) or by cursor (without counting)."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Generic, TypeVar
+
+import orjson
+from fastapi import Depends, Query
+from pydantic import BaseModel
+
+from fleet_kit.errors import invalid
+
+T = TypeVar("T")
+MAX_PAGE_SIZE = 200
+MAX_OFFSET = 1_000_000
+
+
+class Page(BaseModel, Generic[T]):
+    """One page. With a cursor `total` and `page` are null; `next_cursor` is null on the last page."""
+
+    items: list[T]
+    total: int | None = None
+    page: int | None = None
+    page_size: int
+    next_cursor: str | None = None
+
+
+class PageParams:
+    """The query parameters `page`, `page_size` and `cursor`."""
+
+    def __init__(
+        self,
+        page: Annotated[int, Query(ge=1, le=MAX_OFFSET)] = 1,
+        page_size: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 50,
+        cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    ) -> None:
+        if page * page_size > MAX_OFFSET:
+            raise invalid("page", f"beyond {MAX_OFFSET} rows; continue with cursor instead")
+        self.page, self.page_size, self.cursor = page, page_size, cursor
+
+    @property
+    def offset(self) -> int:
+        """Rows before this page, for pages by number."""
+        return (self.page - 1) * self.page_size
+
+    def position(self, length: int) -> list[Any] | None:
+        """The decoded cursor of `length` values, None for pages by number; raises 422 when broken."""
+        return None if self.cursor is None else decode_cursor(self.cursor, length)
+
+
+Paging = Annotated[PageParams, Depends(PageParams)]
+
+
+def encode_cursor(values: list[Any]) -> str:
+    """An opaque cursor from the sort values of the last row shown."""
+    return base64.urlsafe_b64encode(orjson.dumps(values, option=orjson.OPT_UTC_Z)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, length: int) -> list[Any]:
+    """The values of a cursor; raises 422 naming `cursor`."""
+    try:
+        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        raise invalid("cursor", "not a cursor of this list") from None
+    if not isinstance(values, list) or len(values) != length:
+        raise invalid("cursor", "not a cursor of this list")
+    return values

@@ -1,0 +1,37 @@
+"""Starting a process: the API with uvicorn."""
+
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from fleet_kit.settings import ServiceSettings
+
+GRACE_SECONDS = 20
+"""How long a stopping process may finish the requests that it has in hand."""
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM, then finish what is in hand."""
+    uvicorn.run(app, **_options(settings.host, settings.port))
+
+
+def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
+    """A server to run inside a loop that already exists."""
+    return uvicorn.Server(uvicorn.Config(app, **_options(host, port)))
+
+
+def _options(host: str, port: int) -> dict[str, Any]:
+    return {
+        "host": host,
+        "port": port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "timeout_keep_alive": 75,
+        "backlog": 4096,
+    }
