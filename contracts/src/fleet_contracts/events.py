@@ -331,7 +331,7 @@ EVENT_TYPES: dict[str, type[FleetEvent]] = {
 """Event class by its `type`."""
 
 
-class UnknownEventType(ValueError):  # noqa: N818  the field's word
+class UnknownEventType(ValueError):
     """The event's type is not one of EVENT_TYPES."""
 
 

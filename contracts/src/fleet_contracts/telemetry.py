@@ -40,7 +40,7 @@ _FIELDS = frozenset({"id", "ts", "metrics", "tags"})
 Metrics = dict[str, float | int]
 
 
-class InvalidReading(ValueError):  # noqa: N818  the field's word, not a programming error
+class InvalidReading(ValueError):
     """A reading breaks the contract; `field` names where, in the form `metrics.temperature`."""
 
     def __init__(self, field: str, reason: str, code: str = "INVALID_READING") -> None:

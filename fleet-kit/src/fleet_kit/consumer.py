@@ -1,4 +1,4 @@
-"""Consuming in batches: acknowledged only after the handler is done, retried later, dead-lettered with a reason.
+"""Consuming in batches: acknowledged only when handled, retried later, dead-lettered with a reason.
 
 What becomes of a message is said by the handler: nothing raised means done, `RetryLater` sends it round the
 waiting queues, `RejectNow` to the dead letters, `Pause` holds the batch because a server is away. Moving a
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 BROKER_ERRORS = (AMQPError, AiormqError, OSError, TimeoutError, RuntimeError)
 
 
-class Pause(Exception):  # noqa: N818  an instruction to the consumer
+class Pause(Exception):
     """A server that the handler needs is away: hold the batch, back off, try it again."""
 
 

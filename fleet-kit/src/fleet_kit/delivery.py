@@ -27,7 +27,7 @@ KEY_HEADER = "x-fleet-routing-key"
 """Routing key under which the message first came; a waiting queue changes the broker's own."""
 
 
-class RetryLater(Exception):  # noqa: N818  an instruction to the consumer
+class RetryLater(Exception):
     """Not now: try again after a growing delay, dead-letter after `attempts`."""
 
     def __init__(self, reason: str, *, attempts: int = MAX_ATTEMPTS) -> None:
@@ -35,7 +35,7 @@ class RetryLater(Exception):  # noqa: N818  an instruction to the consumer
         self.reason, self.attempts = reason, attempts
 
 
-class RejectNow(Exception):  # noqa: N818  an instruction to the consumer
+class RejectNow(Exception):
     """Never: dead-letter with this reason."""
 
     def __init__(self, reason: str) -> None:

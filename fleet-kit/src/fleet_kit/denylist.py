@@ -47,7 +47,7 @@ class Denylist(Protocol):
 class SharedDenylist:
     """The denylist as every service but signing-service sees it.
 
-    `token.revoked` fills a local memory first (see revocations.py), then Redis is asked, then signing-service.
+    First asked is a local memory that `token.revoked` fills (revocations.py), then Redis, then signing-service.
     """
 
     def __init__(self, redis: Redis, http: httpx.AsyncClient, signing_url: str) -> None:

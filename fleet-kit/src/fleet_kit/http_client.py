@@ -24,7 +24,7 @@ class ServiceClient:
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
-        """The response, whatever its status below 500; raises Unavailable after three tries of a safe call."""
+        """The response, whatever its status below 500; raises Unavailable when the service is away."""
         tries = 3 if method.upper() in SAFE else 1
         try:
             async for attempt in AsyncRetrying(

@@ -17,11 +17,11 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 15
 
 
-class PublishFailed(Exception):  # noqa: N818  what became of the message, not a bug
+class PublishFailed(Exception):
     """The broker did not confirm: unroutable, refused, away or too slow. The message may be sent again."""
 
 
-async def connect(url: str, name: str, *, timeout: float = 5.0) -> AbstractConnection:  # noqa: ASYNC109
+async def connect(url: str, name: str, *, timeout: float = 5.0) -> AbstractConnection:
     """One connection that shows as `name` on the management page; raises OSError or AMQPError."""
     return await aio_pika.connect(
         url,

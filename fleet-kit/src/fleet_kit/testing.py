@@ -94,7 +94,7 @@ async def eventually(
     timeout: float = 10.0,
     every: float = 0.05,
 ) -> T:
-    """The first truthy answer (or the first without AssertionError); fails with the last one at the deadline."""
+    """The first truthy answer; an AssertionError counts as not yet. Fails at the deadline."""
     deadline = time.monotonic() + timeout
     while True:
         problem: AssertionError
