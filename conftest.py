@@ -1,0 +1,3 @@
+"""Every test may use the fleet's real servers."""
+
+pytest_plugins = ["fleet_infra.testing"]

@@ -1,0 +1,200 @@
+"""Pytest plugin: real servers for a test session, and the whole fleet.
+
+Servers come from FLEET_TEST_SERVERS (a JSON file with their addresses), from containers where a Docker engine
+answers, or are started on free ports in a temporary folder. Each is started when a test first asks for it.
+"""
+
+import itertools
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+import httpx
+import pymongo
+import pytest
+import redis
+
+from fleet_infra.containers import ContainerServers, docker_answers
+from fleet_infra.definitions import topology_definitions
+from fleet_infra.scratch import REDIS_DATABASES, Addresses, ScratchServers, shared_file
+from fleet_infra.servers.base import run_apart
+
+UrlFactory = Callable[..., str]
+ALL = ("postgres", "redis", "rabbitmq", "mongo")
+
+
+class TestServers(Protocol):
+    """What the fixtures need of servers, wherever they run."""
+
+    def start(self, *names: str) -> None:
+        """Start those that are not running."""
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where they are."""
+
+    def stop(self) -> None:
+        """Stop all."""
+
+
+class SharedServers:
+    """Servers somebody else started and stops."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self.addresses = addresses
+
+    def start(self, *names: str) -> None:
+        """They run already."""
+
+    def stop(self) -> None:
+        """They stay."""
+
+
+def choose_servers() -> TestServers:
+    """Shared servers if the environment names some, else containers, else scratch servers."""
+    shared = shared_file()
+    if shared is not None:
+        return SharedServers(Addresses.read(shared))
+    native = os.environ.get("MODE") == "native"
+    return ContainerServers() if not native and docker_answers() else ScratchServers()
+
+
+@pytest.fixture(scope="session")
+def fleet_servers() -> Iterator[TestServers]:
+    """The session's servers; start what you need by name."""
+    servers = choose_servers()
+    try:
+        yield servers
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(fleet_servers: TestServers) -> Iterator[UrlFactory]:
+    """Factory: `postgres_url("device")` makes a fresh database and returns its asyncpg address."""
+    fleet_servers.start("postgres")
+    admin = fleet_servers.addresses.postgres_admin_url
+    made: list[str] = []
+
+    def make(name: str = "test") -> str:
+        database = f"{name}_{secrets.token_hex(5)}"
+        run_apart(_execute(admin, f'CREATE DATABASE "{database}"'))
+        made.append(database)
+        return with_path(admin, database).replace("postgresql://", "postgresql+asyncpg://")
+
+    yield make
+    for database in made:
+        run_apart(_execute(admin, f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url, timeout=20)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def make_redis_url(fleet_servers: TestServers) -> UrlFactory:
+    """Factory: an empty database of its own on the session's Redis."""
+    fleet_servers.start("redis")
+    base = fleet_servers.addresses.redis_url
+
+    def make() -> str:
+        with redis.Redis.from_url(with_path(base, "0")) as counter:
+            number = 1 + int(str(counter.incr("fleet:test:database"))) % (REDIS_DATABASES - 1)
+        url = with_path(base, str(number))
+        with redis.Redis.from_url(url) as client:
+            client.flushdb()
+        return url
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def redis_url(make_redis_url: UrlFactory) -> str:
+    """An empty Redis database, the same for the whole session."""
+    return make_redis_url()
+
+
+@pytest.fixture(scope="session")
+def make_amqp_url(fleet_servers: TestServers) -> Iterator[UrlFactory]:
+    """Factory: a fresh vhost with the fleet's exchanges, queues and bindings, as an administrator."""
+    fleet_servers.start("rabbitmq")
+    addresses = fleet_servers.addresses
+    parts = urlsplit(addresses.amqp_url)
+    user = parts.username or ""
+    made: list[str] = []
+    with httpx.Client(
+        base_url=f"{addresses.rabbitmq_management_url}/api", auth=(user, parts.password or ""), timeout=30
+    ) as api:
+
+        def make() -> str:
+            vhost = f"test-{secrets.token_hex(5)}"
+            everything = {"configure": ".*", "write": ".*", "read": ".*"}
+            api.put(f"/vhosts/{vhost}").raise_for_status()
+            made.append(vhost)
+            api.put(f"/permissions/{vhost}/{quote(user)}", json=everything).raise_for_status()
+            api.post(f"/definitions/{vhost}", json=topology_definitions()).raise_for_status()
+            return with_path(addresses.amqp_url, vhost)
+
+        yield make
+        for vhost in made:
+            api.delete(f"/vhosts/{vhost}")
+
+
+@pytest.fixture(scope="session")
+def amqp_url(make_amqp_url: UrlFactory) -> str:
+    """A vhost with the fleet's topology, the same for the whole session."""
+    return make_amqp_url()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_management(fleet_servers: TestServers) -> Iterator[httpx.Client]:
+    """A client of the broker's management API (base address ends in /api), as an administrator."""
+    fleet_servers.start("rabbitmq")
+    parts = urlsplit(fleet_servers.addresses.amqp_url)
+    base = f"{fleet_servers.addresses.rabbitmq_management_url}/api"
+    with httpx.Client(base_url=base, auth=(parts.username or "", parts.password or ""), timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def mongo_url(fleet_servers: TestServers) -> str:
+    """Address of the MongoDB-compatible server."""
+    fleet_servers.start("mongo")
+    return fleet_servers.addresses.mongo_url
+
+
+@pytest.fixture(scope="session")
+def make_mongo_database(mongo_url: str) -> Iterator[UrlFactory]:
+    """Factory: the name of a database that does not exist yet; it is dropped at the end."""
+    made: list[str] = []
+    numbers = itertools.count(1)
+
+    def make() -> str:
+        made.append(f"test_{secrets.token_hex(5)}_{next(numbers)}")
+        return made[-1]
+
+    yield make
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+        mongo_url, serverSelectionTimeoutMS=3000
+    )
+    for database in made:
+        client.drop_database(database)
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def mongo_database(make_mongo_database: UrlFactory) -> str:
+    """A fresh database name, the same for the whole session."""
+    return make_mongo_database()
+
+
+def with_path(url: str, path: str) -> str:
+    """The same address with another path: database, vhost or database number."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))
