@@ -38,6 +38,7 @@ def create_app(
         openapi_url=f"{API}/{service}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        strict_content_type=False,
         separate_input_output_schemas=False,
     )
     errors.install(app)

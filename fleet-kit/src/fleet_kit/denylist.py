@@ -47,7 +47,7 @@ class Denylist(Protocol):
 class SharedDenylist:
     """The denylist as every service but signing-service sees it.
 
-    First asked is a local memory that `token.revoked` fills (revocations.py), then Redis, then signing-service.
+    Asked first is a memory that `token.revoked` fills (revocations.py), then Redis, then signing-service.
     """
 
     def __init__(self, redis: Redis, http: httpx.AsyncClient, signing_url: str) -> None:

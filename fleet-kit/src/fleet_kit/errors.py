@@ -164,7 +164,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     for away in (InterfaceError, OperationalError, PoolTimeout, DBAPIError, ConnectionError, TimeoutError):
         app.add_exception_handler(away, _on_away)
-    app.add_exception_handler(Exception, _on_unexpected)
 
 
 async def _on_fleet_error(_: Request, error: Exception) -> JSONResponse:
@@ -188,18 +187,30 @@ def _name(location: Sequence[str | int]) -> str:
     return ".".join(parts).encode("utf-8", "backslashreplace").decode()
 
 
-_HTTP_CODES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_HTTP_CODES = {
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+}
+
+
+_UNREADABLE = "There was an error parsing the body"
+"""FastAPI's own words for a body that breaks its JSON parser, such as one nested too deeply."""
 
 
 async def _on_http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _HTTP_CODES.get(error.status_code, "BAD_REQUEST" if error.status_code < 500 else "INTERNAL")
+    if error.detail == _UNREADABLE:
+        code = "MALFORMED_JSON"
     return JSONResponse(error_body(code, str(error.detail)), error.status_code, headers=error.headers)
 
 
 async def _on_away(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DBAPIError) and not _is_connection_problem(error):
-        return await _on_unexpected(request, error)
+        return unexpected(request.url.path, error)
     log.warning("a server is away", error=type(error).__name__, path=request.url.path)
     return error_response(Unavailable("a server that this needs is away, try again"))
 
@@ -208,6 +219,7 @@ def _is_connection_problem(error: DBAPIError) -> bool:
     return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
 
 
-async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("unexpected failure", path=request.url.path, exc_info=error)
+def unexpected(path: str, error: Exception) -> JSONResponse:
+    """The response for a failure that nobody foresaw; the log has the rest."""
+    log.error("unexpected failure", path=path, exc_info=error)
     return JSONResponse(error_body("INTERNAL", "unexpected failure, see the service's log"), 500)

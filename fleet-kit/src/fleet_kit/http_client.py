@@ -29,7 +29,7 @@ class ServiceClient:
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(tries),
-                wait=wait_exponential_jitter(initial=0.1, max=1),
+                wait=wait_exponential_jitter(multiplier=0.1, max=1),
                 retry=retry_if_exception_type(httpx.HTTPError),
                 reraise=True,
             ):

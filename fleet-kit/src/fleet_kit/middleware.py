@@ -1,9 +1,11 @@
-"""What every request passes: its id, a limit on its body. Plain ASGI, so that cancellation stays clean."""
+"""What every request passes first. Plain ASGI, so that a cancelled request leaves nothing behind."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from fleet_kit.errors import PayloadTooLarge, error_response
+from starlette.exceptions import HTTPException
+
+from fleet_kit.errors import PayloadTooLarge, error_response, unexpected
 from fleet_kit.request_id import HEADER, set_request_id
 
 Scope = MutableMapping[str, Any]
@@ -17,52 +19,53 @@ _HEADER = HEADER.lower().encode()
 
 
 class RequestContext:
-    """Gives each request its id, sends it back, and refuses bodies above MAX_BODY_BYTES with 413."""
+    """Gives each request its id, sends it back, and turns what nobody caught into the one error shape."""
 
-    def __init__(self, app: App, max_body_bytes: int = MAX_BODY_BYTES) -> None:
-        self._app, self._max = app, max_body_bytes
+    def __init__(self, app: App) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given, length = _headers_of(scope)
-        request_id = set_request_id(given).encode()
+        headers = dict(scope["headers"])
+        request_id = set_request_id(headers.get(_HEADER, b"").decode("latin-1")).encode()
+        started = False
 
         async def stamped(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message["headers"] = [*message["headers"], (_HEADER, request_id)]
             await send(message)
 
-        if length > self._max:
-            await error_response(_too_large(self._max))(scope, receive, stamped)
+        if int(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
+            await error_response(_too_large())(scope, receive, stamped)
             return
-        await self._app(scope, self._limited(receive), stamped)
-
-    def _limited(self, receive: Receive) -> Receive:
-        seen = 0
-
-        async def limited() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max:
-                raise _too_large(self._max)
-            return message
-
-        return limited
+        try:
+            await self._app(scope, _limited(receive), stamped)
+        except Exception as error:
+            if started:
+                raise
+            await unexpected(scope["path"], error)(scope, receive, stamped)
 
 
-def _headers_of(scope: Scope) -> tuple[str | None, int]:
-    given, length = None, 0
-    for name, value in scope["headers"]:
-        if name == _HEADER:
-            given = value.decode("latin-1")
-        elif name == b"content-length" and value.isdigit():
-            length = int(value)
-    return given, length
+def _limited(receive: Receive) -> Receive:
+    """Counts a body that came without its length. FastAPI lets only an HTTPException through here."""
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BODY_BYTES:
+            raise HTTPException(413, _too_large().message)
+        return message
+
+    return limited
 
 
-def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"the body is larger than {limit} bytes", details={"limit_bytes": limit})
+def _too_large() -> PayloadTooLarge:
+    limit = {"limit_bytes": MAX_BODY_BYTES}
+    return PayloadTooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes", details=limit)

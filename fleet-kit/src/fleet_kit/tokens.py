@@ -107,7 +107,7 @@ class TokenVerifier:
                 options=_REQUIRED,
             )
             return principal_of(claims)
-        except (JWTError, ValueError, KeyError, TypeError) as error:
+        except (JWTError, ValueError, KeyError, TypeError, AttributeError) as error:
             expired = "expired" in str(error).lower()
             code = "TOKEN_EXPIRED" if expired else "TOKEN_INVALID"
             raise Unauthorized("the token is not valid", code=code) from error

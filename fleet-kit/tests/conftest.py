@@ -1,0 +1,24 @@
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fleet_kit.database import create_engine
+from fleet_kit.idempotency import idempotency_table
+from fleet_kit.outbox import outbox_table
+from fleet_kit.settings import DatabaseSettings
+
+
+@pytest.fixture
+async def engine(postgres_url: Callable[[str], str]) -> AsyncIterator[AsyncEngine]:
+    """A fresh database with the kit's own tables."""
+    engine = create_engine(DatabaseSettings(database_url=postgres_url("kit")), name="test")  # type: ignore[arg-type]
+    metadata = MetaData()
+    outbox_table(metadata)
+    idempotency_table(metadata)
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+    yield engine
+    await engine.dispose()

@@ -1,0 +1,38 @@
+import asyncio
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fleet_kit.database import create_sessions
+from fleet_kit.errors import Conflict
+from fleet_kit.idempotency import Idempotency
+
+
+async def use(engine: AsyncEngine, key: str | None, answer: int, fingerprint: str = "f") -> object:
+    async with create_sessions(engine)() as session, session.begin():
+        idempotency = Idempotency(session, key, fingerprint)
+        earlier = await idempotency.replay("org")
+        if earlier is None:
+            await idempotency.remember("org", {"answer": answer})
+            return {"answer": answer}
+        return earlier
+
+
+async def test_a_repeated_key_gets_the_first_answer(engine: AsyncEngine) -> None:
+    assert await use(engine, "k", 1) == await use(engine, "k", 2) == {"answer": 1}
+    assert await use(engine, "other", 2) == {"answer": 2}
+
+
+async def test_without_a_key_every_request_is_its_own(engine: AsyncEngine) -> None:
+    assert [await use(engine, None, 1), await use(engine, None, 2)] == [{"answer": 1}, {"answer": 2}]
+
+
+async def test_a_key_used_for_another_request_is_a_conflict(engine: AsyncEngine) -> None:
+    await use(engine, "k", 1)
+    with pytest.raises(Conflict):
+        await use(engine, "k", 1, fingerprint="g")
+
+
+async def test_concurrent_repetitions_are_done_once(engine: AsyncEngine) -> None:
+    answers = await asyncio.gather(*(use(engine, "k", number) for number in range(8)))
+    assert all(answer == answers[0] for answer in answers)
