@@ -1,0 +1,1 @@
+"""Where specification and recorded traffic disagree: which of the two is shown."""

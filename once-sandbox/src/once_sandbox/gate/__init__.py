@@ -1,0 +1,1 @@
+"""What stands before every call: time that passes, the bearer token, the rate limits."""

@@ -1,0 +1,34 @@
+"""The application: a list of what is switched on."""
+
+from fastapi import FastAPI
+
+from once_sandbox import errors
+from once_sandbox.connectivity.api import router as connectivity
+from once_sandbox.gate.middleware import Gate
+from once_sandbox.health import router as health
+from once_sandbox.quotas.api import router as quotas
+from once_sandbox.sandbox import make_sandbox
+from once_sandbox.settings import Settings
+from once_sandbox.sims.api import router as sims
+from once_sandbox.tokens.api import router as tokens
+from once_sandbox.usage.api import router as usage
+
+CARRIER_ROUTERS = (tokens, usage, quotas, connectivity, sims)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """A sandbox as the settings describe it."""
+    sandbox = make_sandbox(settings or Settings())
+    app = FastAPI(
+        title="1NCE sandbox",
+        description=__doc__,
+        openapi_url="/control/openapi.json",
+        docs_url="/control/docs",
+        redoc_url=None,
+    )
+    app.state.sandbox = sandbox
+    errors.install(app)
+    for router in (health, *CARRIER_ROUTERS):
+        app.include_router(router)
+    app.add_middleware(Gate, sandbox=sandbox)
+    return app

@@ -1,0 +1,1 @@
+"""Volumes granted to a SIM, what is left of them, and how they are booked."""

@@ -1,0 +1,1 @@
+"""SIM cards: who they are, what can be read of them and changed about them."""
