@@ -1,0 +1,90 @@
+"""The command `device-simulator`."""
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from device_simulator.access import DEFAULT_FILE, PASSWORD_VARIABLE, Overrides, read_access
+from device_simulator.device import Pace
+from device_simulator.errors import CannotStart
+from device_simulator.profiles import DevicesFile, blueprints
+from device_simulator.run import Plan, Transport, simulate
+
+STATE_NAME = "simulator-devices.json"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def simulate_devices(  # noqa: PLR0917  typer passes options by name
+    devices: Annotated[int, typer.Option(min=1, max=100_000, help="How many devices.")] = 20,
+    rate: Annotated[float, typer.Option(min=0.001, max=10_000, help="Readings a second, each device.")] = 1,
+    duration: Annotated[float, typer.Option(min=0, help="Seconds; 0: until SIGTERM or Ctrl-C.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, max=1000, help="Readings a message.")] = 1,
+    transport: Annotated[Transport, typer.Option(help="How readings travel.")] = Transport.MQTT,
+    ids_file: Annotated[Path | None, typer.Option(help="Write a line for each reading to this file.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Only devices of this profile.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same values.")] = 1,
+    config: Annotated[Path | None, typer.Option(help="Another devices.yaml.")] = None,
+    access: Annotated[Path | None, typer.Option(help=f"Access file, else {DEFAULT_FILE} if there.")] = None,
+    gateway_url: Annotated[str | None, typer.Option(envvar="FLEET_GATEWAY_URL")] = None,
+    email: Annotated[
+        str | None,
+        typer.Option(envvar="FLEET_EMAIL", help=f"Who owns the devices; password in {PASSWORD_VARIABLE}."),
+    ] = None,
+    mqtt: Annotated[str | None, typer.Option(envvar="FLEET_MQTT", help="host:port of MQTT.")] = None,
+    amqp: Annotated[str | None, typer.Option(envvar="FLEET_AMQP", help="host:port of AMQP.")] = None,
+    state_file: Annotated[
+        Path | None,
+        typer.Option(help=f"Where device keys are kept, else {STATE_NAME} beside the access file."),
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Names of the devices begin with this.")] = "sim",
+    give_up: Annotated[
+        float, typer.Option(min=1, help="Seconds after which a reading counts as lost.")
+    ] = 300,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds for the last confirmations at the end.")] = 30,
+    patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for the gateway to come up.")] = 120,
+) -> None:
+    """Simulate devices that report to the fleet, and count what became of every reading."""
+    file = DevicesFile.read(config).only(profile)
+    plan = Plan(
+        blueprints=blueprints(file, devices, prefix),
+        transport=transport,
+        pace=Pace(rate, batch, give_up),
+        seed=seed,
+        time_scale=file.time_scale,
+        duration=duration or None,
+        drain=drain,
+        ids_file=ids_file,
+        state_file=state_file or (access or DEFAULT_FILE).with_name(STATE_NAME),
+        patience=patience,
+    )
+    counts = asyncio.run(simulate(plan, read_access(access, Overrides(gateway_url, email, mqtt, amqp))))
+    print(counts, flush=True)
+    if counts.attempted and not counts.accepted:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; what keeps it from starting is said in one sentence, with exit code 2."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("aio_pika").setLevel(logging.ERROR)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    logging.getLogger("mqtt").setLevel(logging.CRITICAL)
+    try:
+        app()
+    except* CannotStart as errors:
+        cause: BaseException = errors
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        print(f"device-simulator: {cause}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""A small platform: the API calls the simulator makes, in front of a real broker."""
+
+import asyncio
+import json
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aio_pika
+import httpx
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+from aiohttp import web
+
+from device_simulator.access import Access
+from device_simulator.device import Pace
+from device_simulator.links.addresses import Addresses
+from device_simulator.profiles import DevicesFile, blueprints
+from device_simulator.run import Plan, Transport
+from fleet_contracts.topology import TELEMETRY_EXCHANGE, telemetry_key
+
+EMAIL, PASSWORD = "fleet@example.com", "correct horse"
+
+
+@dataclass
+class Platform:
+    """What the fake platform knows and was asked; `failures` go first, to paths ending in `failing`."""
+
+    url: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    failures: list[int] = field(default_factory=list)
+    failing: str = ""
+    refused: list[bytes] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    stored: set[str] = field(default_factory=set)
+
+
+class PlatformApi:
+    """Routes of the fake platform; new keys are told to the broker through its management API."""
+
+    def __init__(self, platform: Platform, broker: httpx.AsyncClient, collector: "Collector") -> None:
+        self._platform, self._broker, self._collector = platform, broker, collector
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[self.before])
+        app.add_routes(
+            [
+                web.post("/api/v1/auth/login", self.login),
+                web.get("/api/v1/devices/", self.list),
+                web.post("/api/v1/devices/", self.create),
+                web.post("/api/v1/devices/{id}/credentials", self.rotate),
+                web.post("/api/v1/devices/{id}/telemetry", self.telemetry),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def before(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self._platform.calls.append(f"{request.method} {request.path}")
+        if self._platform.failures and request.path.endswith(self._platform.failing):
+            self._platform.refused.append(await request.read())
+            status = self._platform.failures.pop(0)
+            error = {"code": "TEST", "message": "as the test wants it"}
+            return web.json_response({"error": error}, status=status)
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    async def login(self, request: web.Request) -> web.Response:
+        if await request.json() != {"email": EMAIL, "password": PASSWORD}:
+            error = {"code": "INVALID_CREDENTIALS", "message": "wrong e-mail or password"}
+            return web.json_response({"error": error}, status=401)
+        return web.json_response({"access_token": "token", "expires_in": 1800})
+
+    async def list(self, request: web.Request) -> web.Response:
+        names = sorted(self._platform.names)
+        start = int(request.query.get("cursor", 0))
+        size = 3
+        more = str(start + size) if start + size < len(names) else None
+        items = [{"id": self._platform.names[name], "name": name} for name in names[start : start + size]]
+        return web.json_response({"items": items, "next_cursor": more})
+
+    async def create(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        device_id = str(uuid.uuid4())
+        self._platform.names[body["name"]] = device_id
+        key = await self._issue(device_id)
+        return web.json_response({"id": device_id, "name": body["name"], "key": key}, status=201)
+
+    async def rotate(self, request: web.Request) -> web.Response:
+        return web.json_response({"key": await self._issue(request.match_info["id"])}, status=201)
+
+    async def telemetry(self, request: web.Request) -> web.Response:
+        device_id, body = request.match_info["id"], await request.read()
+        if request.headers["Authorization"] != f"Device {device_id}:{self._platform.keys[device_id]}":
+            return web.json_response({"error": {"code": "UNAUTHORIZED", "message": "no"}}, status=401)
+        self._platform.bodies.append(body)
+        await self._collector.publish(telemetry_key(device_id), body)
+        return web.json_response({"accepted": 1, "ids": []}, status=202)
+
+    async def _issue(self, device_id: str) -> str:
+        key = secrets.token_urlsafe(12)
+        self._platform.keys[device_id] = key
+        user = {"password": key, "tags": ""}
+        allowed = {"configure": "^$", "write": "^amq\\.topic$", "read": "^$"}
+        (await self._broker.put(f"/users/{device_id}", json=user)).raise_for_status()
+        (await self._broker.put(f"/permissions/%2F/{device_id}", json=allowed)).raise_for_status()
+        await self._collector.follow(device_id)
+        return key
+
+
+class Collector:
+    """Receives what the followed devices have published."""
+
+    def __init__(self, channel: aio_pika.abc.AbstractChannel, platform: Platform) -> None:
+        self._channel, self._platform = channel, platform
+        self._queue: aio_pika.abc.AbstractQueue | None = None
+
+    async def start(self) -> None:
+        self._queue = await self._channel.declare_queue(exclusive=True)
+        await self._queue.consume(self._received, no_ack=True)
+
+    async def follow(self, device_id: str) -> None:
+        assert self._queue is not None
+        await self._queue.bind(TELEMETRY_EXCHANGE, telemetry_key(device_id))
+
+    async def publish(self, key: str, body: bytes) -> None:
+        exchange = await self._channel.get_exchange(TELEMETRY_EXCHANGE, ensure=False)
+        await exchange.publish(aio_pika.Message(body), key)
+
+    async def _received(self, message: AbstractIncomingMessage) -> None:
+        self._platform.stored.update(reading["id"] for reading in json.loads(message.body))
+
+
+@pytest.fixture(scope="session")
+def broker_addresses(fleet_servers: Any) -> Any:
+    fleet_servers.start("rabbitmq")
+    return fleet_servers.addresses
+
+
+@pytest.fixture
+async def platform(broker_addresses: Any) -> AsyncIterator[Platform]:
+    """The fake platform, listening."""
+    parts = urlsplit(broker_addresses.amqp_url)
+    login = (parts.username or "", parts.password or "")
+    management = f"{broker_addresses.rabbitmq_management_url}/api"
+    known = Platform()
+    connection = await aio_pika.connect(broker_addresses.amqp_url)
+    async with connection, httpx.AsyncClient(base_url=management, auth=login) as broker:
+        collector = Collector(await connection.channel(), known)
+        await collector.start()
+        runner = web.AppRunner(PlatformApi(known, broker, collector).app())
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        known.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield known
+        await runner.cleanup()
+        for device_id in known.keys:
+            await broker.delete(f"/users/{device_id}")
+
+
+@pytest.fixture
+def access(platform: Platform, broker_addresses: Any) -> Access:
+    """Access to the fake platform and the real broker."""
+    amqp = urlsplit(broker_addresses.amqp_url)
+    addresses = Addresses(platform.url, "127.0.0.1", broker_addresses.mqtt_port, "127.0.0.1", amqp.port or 0)
+    return Access(addresses, EMAIL, PASSWORD)
+
+
+@pytest.fixture
+def make_plan(tmp_path: Path) -> Any:
+    """Builds plans of short runs that write to `tmp_path`."""
+
+    def make(
+        transport: str = "mqtt", *, devices: int = 3, rate: float = 20, batch: int = 1, **other: Any
+    ) -> Plan:
+        file = DevicesFile.read(None)
+        values: dict[str, Any] = {"seed": 1, "duration": 1.0, "drain": 20, "patience": 5}
+        values |= {"ids_file": tmp_path / "ids.jsonl", "state_file": tmp_path / "keys.json"}
+        return Plan(
+            blueprints=blueprints(file, devices, "test"),
+            transport=Transport(transport),
+            pace=Pace(rate, batch, other.pop("give_up", 60)),
+            time_scale=file.time_scale,
+            **values | other,
+        )
+
+    return make
+
+
+@pytest.fixture
+def ledger_lines(tmp_path: Path) -> Any:
+    """Reads the ids file of the run."""
+    return lambda: [json.loads(line) for line in (tmp_path / "ids.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def until() -> Any:
+    """Waits until a condition holds, ten seconds at most."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def stored_all(platform: Platform, until: Any) -> Any:
+    """Waits until every given id has reached the broker's queue."""
+    return lambda ids: until(lambda: ids <= platform.stored)
