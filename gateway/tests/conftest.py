@@ -46,8 +46,13 @@ class EchoHandler(BaseHTTPRequestHandler):
         return self.reply(int(query.get("status", 200)), self.seen(len(body), int(query.get("pad", 0))))
 
     def seen(self, length: int, pad: int) -> bytes:
-        seen = {"service": self.service, "method": self.command, "path": self.path, "length": length}
-        seen["headers"] = {name.lower(): value for name, value in self.headers.items()}  # type: ignore[assignment]
+        seen: dict[str, object] = {
+            "service": self.service,
+            "method": self.command,
+            "path": self.path,
+            "length": length,
+        }
+        seen["headers"] = {name.lower(): value for name, value in self.headers.items()}
         return json.dumps(seen | {"pad": "x" * pad}).encode()
 
     def reply(self, status: int, content: bytes) -> None:
@@ -73,7 +78,7 @@ class EchoHandler(BaseHTTPRequestHandler):
         self.wfile.write(self.path.encode())
         self.close_connection = True
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815
 
     def log_message(self, *_args: object) -> None:
         """Keep the test output quiet."""

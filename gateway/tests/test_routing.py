@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 ROUTES = {
-    "signing": ["auth/login", "auth/jwks.json", "users/", "users/verify-token", "organizations", "signing/openapi.json"],
+    "signing": ["auth/login", "auth/jwks.json", "users/", "users/verify-token", "organizations", "signing/x"],
     "device": ["devices/", "devices/7/telemetry", "device/openapi.json"],
     "sim": [
-        "sims", "sims/89/usage", "topup-policies", "orders", "products", "support-tickets", "jobs/1", "sim/openapi.json",
+        "sims", "sims/89/usage", "topup-policies", "orders", "products", "support-tickets", "jobs/1", "sim/x",
     ],
     "monitoring": ["monitoring/data", "monitoring/stats", "monitoring/openapi.json"],
 }  # fmt: skip
