@@ -1,0 +1,1 @@
+"""What RabbitMQ asks before a device may log in, publish or subscribe."""

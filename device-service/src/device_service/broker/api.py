@@ -1,0 +1,69 @@
+"""The contract is RabbitMQ's HTTP backend: a form in, the plain text `allow` or `deny` out, always 200.
+
+Source: README of the plugin rabbitmq_auth_backend_http. Failures answer 503, which the broker takes as no.
+"""
+
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import PlainTextResponse
+
+from device_service.broker.rules import Ask
+from device_service.broker.service import BrokerService
+
+router = APIRouter(prefix="/broker")
+Form = dict[str, str]
+
+
+async def _form(request: Request) -> Form:
+    body = (await request.body()).decode("utf-8", "replace")
+    return dict(parse_qsl(body, keep_blank_values=True))
+
+
+async def _service(request: Request) -> BrokerService:
+    service: BrokerService = request.app.state.broker
+    return service
+
+
+Asked = Annotated[Form, Depends(_form)]
+Broker = Annotated[BrokerService, Depends(_service)]
+
+
+def _answer(allowed: bool) -> PlainTextResponse:
+    return PlainTextResponse("allow" if allowed else "deny")
+
+
+def _ask(form: Form) -> Ask:
+    return Ask(
+        device_id=form.get("username", ""),
+        kind=form.get("resource", ""),
+        name=form.get("name", ""),
+        permission=form.get("permission", ""),
+        routing_key=form.get("routing_key", ""),
+    )
+
+
+@router.post("/user")
+async def user(form: Asked, broker: Broker) -> PlainTextResponse:
+    """May this device log in with this key?"""
+    username, password = form.get("username", ""), form.get("password", "")
+    return _answer(await broker.may_log_in(username, password, form.get("client_id", "")))
+
+
+@router.post("/vhost")
+async def vhost(form: Asked, broker: Broker) -> PlainTextResponse:
+    """May it use this virtual host?"""
+    return _answer(broker.may_enter(form.get("username", ""), form.get("vhost", "")))
+
+
+@router.post("/resource")
+async def resource(form: Asked, broker: Broker) -> PlainTextResponse:
+    """May it configure, write or read this queue or exchange?"""
+    return _answer(broker.may_use(_ask(form), form.get("vhost", "")))
+
+
+@router.post("/topic")
+async def topic(form: Asked, broker: Broker) -> PlainTextResponse:
+    """May it write or read with this routing key?"""
+    return _answer(await broker.may_use_topic(_ask(form), form.get("vhost", "")))

@@ -1,0 +1,53 @@
+"""What a device may do at the broker. Everything that is not named here is refused.
+
+Devices publish readings to their own topic, over MQTT or AMQP, and subscribe over MQTT to their own commands.
+RabbitMQ's MQTT plugin keeps a subscription in the queue `mqtt-subscription-<client id>qos<0|1>`, so a device
+that subscribes must use its id, or its id and a suffix, as client id; any other queue would not be its own.
+"""
+
+import re
+from dataclasses import dataclass
+
+from fleet_contracts.topology import TELEMETRY_EXCHANGE, telemetry_key
+
+_OWN_QUEUE = re.compile(r"mqtt-subscription-(?P<device>[0-9a-f-]{36})(?:[^0-9a-z].*)?qos[01]")
+_ALL = frozenset({"configure", "write", "read"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question of the broker: may `device_id` do `permission` to the resource `name` of that `kind`?"""
+
+    device_id: str
+    kind: str
+    name: str
+    permission: str
+    routing_key: str = ""
+
+
+def may_use_resource(ask: Ask) -> bool:
+    """Queues and exchanges: its own subscriptions, and the telemetry exchange without configuring it."""
+    if ask.kind == "exchange":
+        return ask.name == TELEMETRY_EXCHANGE and ask.permission in {"write", "read"}
+    if ask.kind == "queue" and ask.permission in _ALL:
+        found = _OWN_QUEUE.fullmatch(ask.name)
+        return found is not None and found["device"] == ask.device_id
+    return False
+
+
+def may_use_topic(ask: Ask) -> bool:
+    """Topics: write its own telemetry, read its own commands."""
+    if ask.kind != "topic" or ask.name != TELEMETRY_EXCHANGE:
+        return False
+    if ask.permission == "write":
+        return ask.routing_key == telemetry_key(ask.device_id)
+    commands = f"devices.{ask.device_id}.commands"
+    return ask.permission == "read" and (
+        ask.routing_key == commands or ask.routing_key.startswith(commands + ".")
+    )
+
+
+def claimed_device(client_id: str) -> str | None:
+    """The device whose id an MQTT client id begins with: a session under it belongs to that device."""
+    found = re.match(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])", client_id)
+    return found[0] if found else None

@@ -1,0 +1,42 @@
+from uuid import UUID
+
+from device_service.broker.rules import Ask, claimed_device, may_use_resource, may_use_topic
+from device_service.credentials.service import Authenticator
+
+
+class BrokerService:
+    """Answers the broker's questions about devices. People and services have no business here."""
+
+    def __init__(self, authenticator: Authenticator, vhost: str) -> None:
+        self._authenticator, self._vhost = authenticator, vhost
+
+    async def may_log_in(self, username: str, password: str, client_id: str) -> bool:
+        """Whether that is the device's key, and the MQTT session is not another device's."""
+        device_id = _device_id(username)
+        if device_id is None or await self._authenticator.identify(device_id, password) is None:
+            return False
+        other = claimed_device(client_id)
+        return other in {None, username} or not await self._authenticator.has_key(UUID(other))
+
+    def may_enter(self, username: str, vhost: str) -> bool:
+        """Whether a device may use the virtual host; who it is has been checked before."""
+        return _device_id(username) is not None and vhost == self._vhost
+
+    def may_use(self, ask: Ask, vhost: str) -> bool:
+        """Queues and exchanges."""
+        return self.may_enter(ask.device_id, vhost) and may_use_resource(ask)
+
+    async def may_use_topic(self, ask: Ask, vhost: str) -> bool:
+        """Topics; a session that was open before the key was revoked ends here."""
+        if not self.may_enter(ask.device_id, vhost) or not may_use_topic(ask):
+            return False
+        return await self._authenticator.has_key(UUID(ask.device_id))
+
+
+def _device_id(username: str) -> UUID | None:
+    """The id, in the one spelling that topics are written with."""
+    try:
+        device_id = UUID(username)
+    except ValueError:
+        return None
+    return device_id if str(device_id) == username else None

@@ -1,0 +1,1 @@
+"""Configuration of a device: one JSON object."""

@@ -1,0 +1,1 @@
+"""Keys of devices: issue, rotate, revoke, check."""

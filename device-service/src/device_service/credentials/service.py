@@ -1,0 +1,85 @@
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from device_service.cache import ReadCache
+from device_service.credentials.keys import hash_of, matches, new_key
+from device_service.credentials.repository import CredentialRepository
+from device_service.devices.changes import Changes
+from device_service.devices.models import Device
+from device_service.devices.service import DeviceService
+from fleet_kit.database import Sessions
+from fleet_kit.principal import Principal
+from fleet_kit.scope import EVERYTHING
+
+CACHE_SECONDS = 5
+"""Longest time for which a key's hash is remembered; a change drops it at once."""
+
+
+class CredentialService:
+    """Issues, rotates and revokes the keys of devices."""
+
+    def __init__(
+        self, session: AsyncSession, principal: Principal, devices: DeviceService, changes: Changes
+    ) -> None:
+        self._credentials = CredentialRepository(session, principal.scope)
+        self._devices, self._changes = devices, changes
+
+    async def issue(self, device: Device) -> str:
+        """A new key; the old one, if any, is worth nothing from the commit on."""
+        key = new_key()
+        await self._credentials.put(device.id, device.organization_id, hash_of(key))
+        self._changes.credential(device.id)
+        return key
+
+    async def rotate(self, device_id: UUID) -> str:
+        """A new key for an existing device; raises NotFound, Forbidden."""
+        return await self.issue(await self._devices.editable(device_id))
+
+    async def revoke(self, device_id: UUID) -> None:
+        """Leave the device without a key; raises NotFound, Forbidden."""
+        device = await self._devices.editable(device_id)
+        await self._credentials.delete(device.id)
+        self._changes.credential(device.id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """A device that has proved who it is, or whose key exists."""
+
+    device_id: UUID
+    organization_id: UUID
+
+
+class Authenticator:
+    """Recognises devices by their key, from Redis where it can."""
+
+    def __init__(self, sessions: Sessions, cache: ReadCache) -> None:
+        self._sessions, self._cache = sessions, cache
+
+    async def identify(self, device_id: UUID, key: str) -> DeviceIdentity | None:
+        """The device, if that is its key."""
+        stored = await self._stored(device_id)
+        if stored is None or not matches(key, stored[1]):
+            return None
+        return DeviceIdentity(device_id, stored[0])
+
+    async def has_key(self, device_id: UUID) -> bool:
+        """Whether the device exists and was not revoked."""
+        return await self._stored(device_id) is not None
+
+    async def _stored(self, device_id: UUID) -> tuple[UUID, bytes] | None:
+        """Organisation and hash of the key."""
+        packed = await self._cache.get(str(device_id))
+        if packed is not None:
+            return UUID(bytes=packed[:16]), packed[16:]
+        read_at = time.monotonic()
+        async with self._sessions() as session:
+            found = await CredentialRepository(session, EVERYTHING).find(device_id)
+        if found is None:
+            return None
+        packed = found.organization_id.bytes + found.key_hash
+        await self._cache.fill(str(device_id), packed, read_at=read_at)
+        return found.organization_id, found.key_hash

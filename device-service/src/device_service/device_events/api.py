@@ -1,0 +1,55 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, status
+
+from device_service.credentials.access import CurrentReporter
+from device_service.device_events.schemas import AcceptedEventOut, EventIn, EventOut
+from device_service.device_events.service import DeviceEventService
+from device_service.devices.access import Devices
+from fleet_kit.database import DbSession
+from fleet_kit.idempotency import IdempotencyKey
+from fleet_kit.pagination import Page, Paging
+from fleet_kit.principal import CurrentUser
+from fleet_kit.schemas import Text
+from fleet_kit.scope import Scope
+
+router = APIRouter(prefix="/devices/{device_id}/events", tags=["events"])
+
+
+@router.post("", status_code=status.HTTP_202_ACCEPTED)
+async def report_event(
+    data: EventIn, reporter: CurrentReporter, session: DbSession, idempotency: IdempotencyKey
+) -> AcceptedEventOut:
+    """Report an event, with the device's own key or an operator's token."""
+    owner = str(reporter.organization_id)
+    before = await idempotency.replay(owner)
+    if before is not None:
+        return AcceptedEventOut(id=before)
+    service = DeviceEventService(session, Scope(reporter.organization_id), reporter.device_id)
+    event = await service.report(reporter.organization_id, data)
+    await idempotency.remember(owner, str(event.id))
+    return AcceptedEventOut(id=event.id)
+
+
+@router.get("")
+async def list_events(
+    *,
+    device_id: UUID,
+    devices: Devices,
+    session: DbSession,
+    principal: CurrentUser,
+    paging: Paging,
+    event_type: Annotated[Text | None, Query(max_length=64)] = None,
+) -> Page[EventOut]:
+    """Events of the device, newest first."""
+    device = await devices.get(device_id)
+    service = DeviceEventService(session, principal.scope, device.id)
+    shown, next_cursor, total = await service.page(event_type, paging)
+    return Page(
+        items=[EventOut.model_validate(event) for event in shown],
+        total=total,
+        page=paging.page if paging.cursor is None else None,
+        page_size=paging.page_size,
+        next_cursor=next_cursor,
+    )

@@ -1,0 +1,1 @@
+"""Devices: create, list, read, change, delete."""

@@ -1,0 +1,62 @@
+"""What a request has changed, so that cached copies are dropped once the change is committed."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from device_service.cache import ReadCache
+from device_service.devices.models import Device
+
+
+@dataclass
+class Changes:
+    """Cache keys of the devices and credentials that were changed."""
+
+    devices: set[str] = field(default_factory=set)
+    credentials: set[str] = field(default_factory=set)
+
+    def device(self, device: Device) -> None:
+        """The device looks different now."""
+        self.devices.add(cache_key(device.organization_id, device.id))
+
+    def credential(self, device_id: UUID) -> None:
+        """The device's key is another one, or none."""
+        self.credentials.add(str(device_id))
+
+
+@dataclass(frozen=True)
+class Caches:
+    """Copies that a process keeps in Redis: serialised devices, and hashes of their keys."""
+
+    devices: ReadCache
+    credentials: ReadCache
+
+    async def forget(self, changes: Changes) -> None:
+        """Drop what was changed."""
+        await self.credentials.forget(*changes.credentials)
+        await self.devices.forget(*changes.devices)
+
+
+def cache_key(organization_id: UUID, device_id: UUID) -> str:
+    """Key of a device: with its organisation, so that a hit is always inside the scope."""
+    return f"{organization_id}:{device_id}"
+
+
+async def request_changes(request: Request) -> AsyncIterator[Changes]:
+    """Collects the changes of a request.
+
+    Put it on the router: what is resolved first ends last, so the session below it has committed by then.
+    """
+    changes = Changes()
+    try:
+        yield changes
+    finally:
+        caches: Caches = request.app.state.caches
+        await caches.forget(changes)
+
+
+on_commit = Depends(request_changes, scope="function")
+RequestChanges = Annotated[Changes, on_commit]

@@ -1,0 +1,120 @@
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Depends, Query
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
+
+from device_service.devices.models import DeviceStatus
+from device_service.free_json import JsonObject
+from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+
+MAX_TAGS = 50
+Sort = Literal["name", "-name", "type", "-type", "created_at", "-created_at", "updated_at", "-updated_at"]
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("holds a control character")
+    return value
+
+
+def _iccid(value: str) -> str:
+    """ITU-T E.118: the last digit is the Luhn check digit of those before it."""
+    doubled = (int(digit) * (1 + position % 2) for position, digit in enumerate(reversed(value)))
+    if sum(number // 10 + number % 10 for number in doubled) % 10:
+        raise ValueError("check digit is wrong")
+    return value
+
+
+def _distinct(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+Label = Annotated[Text, AfterValidator(_printable)]
+Name = Annotated[Label, StringConstraints(min_length=1, max_length=128)]
+TypeName = Annotated[Label, StringConstraints(min_length=1, max_length=64)]
+Tag = Annotated[Label, StringConstraints(min_length=1, max_length=64)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
+Iccid = Annotated[str, StringConstraints(pattern=r"^[0-9]{19,20}$"), AfterValidator(_iccid)]
+
+
+class DeviceIn(StrictModel):
+    """A whole device, to create or to replace. `iccid` is its SIM's number with check digit."""
+
+    name: Name
+    type: TypeName
+    config: JsonObject = Field(default_factory=dict)
+    iccid: Iccid | None = None
+    tags: Tags = Field(default_factory=list)
+
+
+class DevicePatch(StrictModel):
+    """Only what is named changes; `iccid` may be null, which takes the SIM away."""
+
+    name: Name | None = None
+    type: TypeName | None = None
+    config: JsonObject | None = None
+    iccid: Iccid | None = None
+    tags: Tags | None = None
+
+    @field_validator("name", "type", "config", "tags", mode="before")
+    @classmethod
+    def _is_not_null(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("cannot be null")
+        return value
+
+    def changes(self) -> dict[str, Any]:
+        """The named fields."""
+        return self.model_dump(exclude_unset=True)
+
+
+class DeviceOut(ResponseModel):
+    """A device as it is shown. `version` is also its ETag."""
+
+    id: UUID
+    name: str
+    type: str
+    config: dict[str, Any]
+    iccid: str | None
+    tags: list[str]
+    status: DeviceStatus
+    created_at: Timestamp
+    updated_at: Timestamp
+    version: int
+
+
+class CreatedDeviceOut(DeviceOut):
+    """A new device with its key, which is shown only now (and not when the request is repeated)."""
+
+    key: str | None = None
+
+
+class DeviceFilter:
+    """The query parameters that narrow and order a list. Several `tag` must all be there."""
+
+    def __init__(
+        self,
+        *,
+        type: Annotated[Text | None, Query(max_length=64)] = None,
+        status: DeviceStatus | None = None,
+        tag: Annotated[list[Text] | None, Query(max_length=MAX_TAGS)] = None,
+        iccid: Annotated[Text | None, Query(max_length=20)] = None,
+        search: Annotated[Text | None, Query(max_length=128, description="part of name or ICCID")] = None,
+        sort: Sort = "-created_at",
+    ) -> None:
+        self.type, self.status, self.tags = type, status, tag or []
+        self.iccid, self.search, self.sort = iccid, search, sort
+
+    @property
+    def column(self) -> str:
+        """Name of the column to sort by."""
+        return self.sort.removeprefix("-")
+
+    @property
+    def descending(self) -> bool:
+        """Whether the largest value comes first."""
+        return self.sort.startswith("-")
+
+
+Filter = Annotated[DeviceFilter, Depends(DeviceFilter)]

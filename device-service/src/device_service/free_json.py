@@ -1,0 +1,32 @@
+"""Checks of JSON objects whose content is the user's business."""
+
+import json
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AfterValidator
+
+from fleet_kit.schemas import check_json
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 10
+
+
+def check_object(value: dict[str, Any]) -> dict[str, Any]:
+    """The object as it came; raises ValueError for what cannot be stored and given back unchanged."""
+    check_json(value, max_depth=MAX_DEPTH)
+    try:
+        encoded = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except ValueError:
+        raise ValueError("numbers must be finite") from None
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        raise ValueError("integers must fit into 64 bits") from None
+    if len(encoded) > MAX_BYTES:
+        raise ValueError(f"is larger than {MAX_BYTES} bytes")
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(check_object)]
+"""A JSON object of at most MAX_BYTES, nested at most MAX_DEPTH deep, with finite numbers."""

@@ -1,0 +1,1 @@
+"""Whether a device is heard: status, last seen, the sweeper."""

@@ -1,0 +1,60 @@
+"""The worker: outbox relay, consumer of sightings, sweeper."""
+
+from device_service.main import caches
+from device_service.presence.consumers import PresenceConsumer
+from device_service.presence.service import PresenceService
+from device_service.settings import settings
+from fleet_contracts.topology import DEVICE_EVENTS
+from fleet_kit.consumer import BatchConsumer
+from fleet_kit.database import create_engine, create_sessions
+from fleet_kit.denylist import open_redis
+from fleet_kit.messaging import Publisher
+from fleet_kit.relay import OutboxRelay
+from fleet_kit.worker import every, main, run_worker
+
+NAME = "device-worker"
+PURGE_EVERY_SECONDS = 3600
+
+
+async def run() -> None:
+    """Run every job of the service until it is asked to stop."""
+    config = settings()
+    url = config.amqp_url.get_secret_value()
+    engine = create_engine(config, name=NAME)
+    redis = open_redis(config.redis_url.get_secret_value())
+    publisher = Publisher(url, NAME, timeout_seconds=config.publish_timeout_seconds)
+    presence = PresenceService(
+        create_sessions(engine), caches(redis), offline_after_seconds=config.device_offline_after_seconds
+    )
+    consumer = BatchConsumer(url, DEVICE_EVENTS, PresenceConsumer(presence), publisher, NAME)
+    relay = OutboxRelay(engine, publisher)
+
+    async def sweep() -> None:
+        # While sightings do not arrive, silence says nothing about the devices.
+        await consumer.check()
+        await presence.sweep()
+
+    async def purge() -> None:
+        await relay.purge()
+
+    try:
+        await run_worker(
+            NAME,
+            config,
+            {
+                "relay": relay.run,
+                "consume": consumer.run,
+                "sweep": lambda: every(config.device_sweep_every_seconds, sweep, name="sweep"),
+                "purge": lambda: every(PURGE_EVERY_SECONDS, purge, name="purge"),
+            },
+            checks={"consumer": consumer.check, "broker": publisher.check, "redis": redis.ping},
+            stops=[consumer.stop],
+        )
+    finally:
+        await publisher.close()
+        await redis.aclose()
+        await engine.dispose()
+
+
+if __name__ == "__main__":
+    main(run)
