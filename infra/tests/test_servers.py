@@ -2,6 +2,7 @@ import asyncpg
 import httpx
 import pymongo
 import redis
+
 from fleet_infra.definitions import topology_definitions
 from fleet_infra.testing import UrlFactory
 

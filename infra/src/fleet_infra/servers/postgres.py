@@ -122,7 +122,7 @@ class PostgresServer:
 
     def _initdb(self) -> None:
         data = self.folder.resolve()
-        with tempfile.NamedTemporaryFile("w", dir="/tmp", prefix="fleet-pw-") as pwfile:  # noqa: S108
+        with tempfile.NamedTemporaryFile("w", dir="/tmp", prefix="fleet-pw-") as pwfile:
             pwfile.write(self.password)
             pwfile.flush()
             if self.user:

@@ -1,6 +1,5 @@
 """RabbitMQ as a private node: its own name, ports, cookie, port mapper and folders, beside any other on the machine."""
 
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +47,8 @@ class RabbitServer:
     user: str
     password: str
     name: str = "rabbitmq"
+    address: str = "127.0.0.1"
+    """Where this machine reaches the MQTT port."""
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -55,9 +56,9 @@ class RabbitServer:
         """Address of the management API."""
         return f"http://127.0.0.1:{self.ports.management}"
 
-    def amqp_url(self, vhost: str = "%2F") -> str:
+    def amqp_url(self) -> str:
         """AMQP address of the administrator."""
-        return f"amqp://{self.user}:{self.password}@127.0.0.1:{self.ports.amqp}/{vhost}"
+        return f"amqp://{self.user}:{self.password}@127.0.0.1:{self.ports.amqp}"
 
     @property
     def definitions_file(self) -> Path:
@@ -95,8 +96,8 @@ class RabbitServer:
 
     def check(self) -> None:
         """The listeners are open (they open after the definitions are loaded) and the API knows our user."""
-        for port in (self.ports.amqp, self.ports.mqtt):
-            if not accepts(port):
+        for port, address in ((self.ports.amqp, "127.0.0.1"), (self.ports.mqtt, self.address)):
+            if not accepts(port, address):
                 raise NotReady(f"rabbitmq does not listen on port {port} yet")
         try:
             answer = httpx.get(
@@ -112,7 +113,6 @@ class RabbitServer:
         ports = self.ports
         return {
             "HOME": str(folder / "home"),
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LANG": "C.UTF-8",
             "RABBITMQ_NODENAME": "fleet@localhost",
             "RABBITMQ_NODE_PORT": str(ports.amqp),

@@ -1,0 +1,3 @@
+from fleet_infra.cli import main
+
+main()

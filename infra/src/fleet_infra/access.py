@@ -1,0 +1,54 @@
+"""`.fleet/access.json`: addresses and logins of the running fleet, for its owner and for tests."""
+
+import fcntl
+import json
+from typing import Any
+
+from fleet_infra.databases import DATABASES
+from fleet_infra.layout import Layout
+from fleet_infra.programs import database_url
+from fleet_infra.secret_store import Secrets
+from fleet_infra.servers.redis import write_private
+from fleet_infra.servers_of_fleet import FleetServers
+from fleet_infra.settings import FleetSettings
+
+
+def access(
+    layout: Layout, settings: FleetSettings, secrets: Secrets, servers: FleetServers
+) -> dict[str, Any]:
+    """What the file says. `pids` is kept true at every restart; `pid_files` holds the same, one file each."""
+    databases = {name: database_url(name, settings, secrets).replace("+asyncpg", "") for name in DATABASES}
+    files = {file.stem: str(file) for file in sorted(layout.pids.absolute().glob("*.pid"))}
+    return {
+        "gateway_url": settings.gateway_url,
+        "mqtt_host": settings.reach,
+        "mqtt_port": settings.mqtt_port,
+        "amqp_url": f"amqp://fleet-access:{secrets.rabbitmq_access}@127.0.0.1:{settings.amqp_port}",
+        "rabbitmq_management_url": servers.rabbitmq.management_url,
+        "rabbitmq_user": servers.rabbitmq.user,
+        "rabbitmq_password": secrets.rabbitmq_admin,
+        "admin_email": settings.admin_email,
+        "admin_password": secrets.admin_password,
+        "demo_email": settings.demo_email,
+        "demo_password": secrets.demo_password,
+        "postgres_url": servers.postgres.admin_url,
+        "mongo_url": servers.mongo.url,
+        "redis_url": servers.redis.url,
+        "databases": {**databases, "monitoring": servers.mongo.url.replace("/?", "/monitoring?")},
+        "logs": str(layout.logs.absolute()),
+        "pid_files": files,
+        "pids": {name: int(_text(file)) for name, file in files.items()},
+    }
+
+
+def write_access(layout: Layout, content: dict[str, Any]) -> None:
+    """Write the file, against the launchers that correct `pids` in it."""
+    with (layout.home / "access.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        write_private(layout.access_file, json.dumps(content, indent=1) + "\n")
+
+
+def _text(file: str) -> str:
+    from pathlib import Path
+
+    return Path(file).read_text(encoding="utf-8").strip()

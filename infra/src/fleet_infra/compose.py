@@ -1,0 +1,150 @@
+"""The fleet as containers: the files docker-compose.yml needs, and the same commands as without Docker.
+
+docker-compose.yml reads its variables from `.fleet/compose.env` and the broker's files from `.fleet/compose/`.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from fleet_infra.access import write_access
+from fleet_infra.broker_config import Listeners, rabbitmq_conf
+from fleet_infra.broker_users import broker_users
+from fleet_infra.definitions import definitions_json
+from fleet_infra.fleet import CannotStart, register_demo
+from fleet_infra.layout import Layout
+from fleet_infra.secret_store import Secrets, load_secrets, make_signing_key
+from fleet_infra.servers.rabbitmq import PLUGINS
+from fleet_infra.servers.redis import write_private
+from fleet_infra.settings import FleetSettings
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 - inside a container; what is published is docker-compose.yml's choice
+INSIDE = Listeners(
+    amqp=f"{ANYWHERE}:5672",
+    mqtt=f"{ANYWHERE}:1883",
+    management_port=15672,
+    management_address=ANYWHERE,
+    prometheus_port=15692,
+    prometheus_address=ANYWHERE,
+)
+READABLE = 0o644
+"""The container's own user must read the broker's files; their folder stays ours only."""
+
+
+def write_files(layout: Layout, settings: FleetSettings) -> Secrets:
+    """Write compose.env and the broker's files; changes nothing when they are there."""
+    layout.make()
+    secrets = load_secrets(layout.secrets_file)
+    make_signing_key(layout.signing_key)
+    folder = layout.home / "compose"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    conf = rabbitmq_conf(INSIDE, "/etc/rabbitmq/definitions.json", "http://device-service:8002")
+    for name, text in {
+        "rabbitmq.conf": conf,
+        "definitions.json": definitions_json(broker_users(secrets)),
+        "enabled_plugins": f"[{','.join(PLUGINS)}].\n",
+        "signing-key.pem": layout.signing_key.read_text(encoding="utf-8"),
+    }.items():
+        write_private(folder / name, text)
+        (folder / name).chmod(READABLE)
+    write_private(layout.home / "compose.env", _env(settings, secrets))
+    return secrets
+
+
+def up(layout: Layout, settings: FleetSettings) -> dict[str, Any]:
+    """Build, start, wait until healthy; start the simulator; returns the content of access.json."""
+    secrets = write_files(layout, settings)
+    _run(layout, "up", "-d", "--build")
+    content = _access(layout, settings, secrets)
+    write_access(layout, content)
+    _wait_gateway(settings)
+    if settings.sim_devices:
+        register_demo(settings, secrets)
+        _run(layout, "--profile", "simulator", "up", "-d")
+    return content
+
+
+def down(layout: Layout, _settings: FleetSettings) -> bool:
+    """Stop and remove the containers; volumes stay."""
+    if not (layout.home / "compose.env").exists():
+        return False
+    _run(layout, "--profile", "simulator", "down", "--remove-orphans")
+    return True
+
+
+def reset(layout: Layout, _settings: FleetSettings) -> None:
+    """Remove containers and volumes."""
+    if (layout.home / "compose.env").exists():
+        _run(layout, "--profile", "simulator", "down", "--remove-orphans", "--volumes")
+
+
+def status(layout: Layout, _settings: FleetSettings) -> int:
+    """Show the containers; the exit status of compose."""
+    return _run(layout, "ps", check=False)
+
+
+def logs(layout: Layout, _settings: FleetSettings, service: str) -> int:
+    """Show the end of the logs; the exit status of compose."""
+    return _run(layout, "logs", "--tail=100", *([service] if service else []), check=False)
+
+
+def compose_command() -> list[str]:
+    """`docker compose`, or the older docker-compose; raises CannotStart when there is neither."""
+    plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    if plugin.returncode == 0:
+        return ["docker", "compose"]
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    raise CannotStart(
+        "Docker answers but docker compose is missing: install docker-compose, or use MODE=native."
+    )
+
+
+def _run(layout: Layout, *arguments: str, check: bool = True) -> int:
+    command = [*compose_command(), "--env-file", str(layout.home / "compose.env")]
+    result = subprocess.run([*command, *arguments], cwd=layout.root, check=False)
+    if check and result.returncode != 0:
+        raise CannotStart(f"`{' '.join([*command, *arguments])}` failed; see above.")
+    return result.returncode
+
+
+def _env(settings: FleetSettings, secrets: Secrets) -> str:
+    values = {name.upper(): value for name, value in settings.model_dump().items()}
+    values |= {f"{name.upper()}_SECRET": value for name, value in vars(secrets).items()}
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def _wait_gateway(settings: FleetSettings) -> None:
+    import time
+
+    import httpx
+
+    deadline = time.monotonic() + 180
+    while True:
+        try:
+            if httpx.get(f"{settings.gateway_url}/health", timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > deadline:
+            raise CannotStart("The containers are not healthy after 180 s; see `make logs`.")
+        time.sleep(0.5)
+
+
+def _access(layout: Layout, settings: FleetSettings, secrets: Secrets) -> dict[str, Any]:
+    return {
+        "gateway_url": settings.gateway_url,
+        "mqtt_host": settings.reach,
+        "mqtt_port": settings.mqtt_port,
+        "amqp_url": f"amqp://fleet-access:{secrets.rabbitmq_access}@127.0.0.1:{settings.amqp_port}",
+        "rabbitmq_management_url": f"http://127.0.0.1:{settings.rabbitmq_management_port}",
+        "rabbitmq_user": "fleet-admin",
+        "rabbitmq_password": secrets.rabbitmq_admin,
+        "admin_email": settings.admin_email,
+        "admin_password": secrets.admin_password,
+        "demo_email": settings.demo_email,
+        "demo_password": secrets.demo_password,
+        "pids": "docker compose ps",
+        "compose_env": str(Path(layout.home / "compose.env").absolute()),
+    }

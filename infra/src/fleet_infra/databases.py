@@ -1,0 +1,73 @@
+"""Roles, databases and migrations."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+
+from fleet_infra.layout import Layout
+from fleet_infra.secret_store import Secrets
+from fleet_infra.servers.base import run_apart
+
+DATABASES = ("signing", "device", "sim")
+
+
+class MigrationFailed(Exception):
+    """A service's migrations did not run; the text is the end of their output."""
+
+
+def make_databases(admin_url: str, secrets: Secrets) -> list[str]:
+    """One role and one database for each service, closed to the others. Returns the names of those made now."""
+    return run_apart(_make_databases(admin_url, secrets))
+
+
+async def _make_databases(admin_url: str, secrets: Secrets) -> list[str]:
+    connection = await asyncpg.connect(admin_url)
+    try:
+        return [name for name in DATABASES if await _make_database(connection, name, secrets)]
+    finally:
+        await connection.close()
+
+
+async def _make_database(
+    connection: "asyncpg.Connection[asyncpg.Record]", name: str, secrets: Secrets
+) -> bool:
+    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
+        password = getattr(secrets, f"postgres_{name}")
+        await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+    if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+        return False
+    await connection.execute(f"CREATE DATABASE {name} OWNER {name}")
+    await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+    return True
+
+
+def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bool) -> None:
+    """Run a service's migrations, unless these very ones ran before and the database is not fresh."""
+    mark = layout.home / "migrated" / name
+    fingerprint = _fingerprint(layout.root / f"{name}-service" / "src" / f"{name}_service" / "migrations")
+    if not fresh and mark.exists() and mark.read_text(encoding="utf-8") == fingerprint:
+        return
+    result = subprocess.run(
+        [sys.executable, "-m", f"{name}_service.migrate"],
+        env=os.environ | environment,
+        cwd=layout.home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise MigrationFailed(f"{name}_service.migrate failed:\n{(result.stderr or result.stdout)[-3000:]}")
+    mark.parent.mkdir(exist_ok=True)
+    mark.write_text(fingerprint, encoding="utf-8")
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(f"{file.relative_to(folder)}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

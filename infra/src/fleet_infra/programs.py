@@ -1,0 +1,158 @@
+"""Every program of a native fleet: its command, its environment and how it is stopped."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet_infra.gateway import nginx_process
+from fleet_infra.layout import Layout
+from fleet_infra.secret_store import Secrets
+from fleet_infra.servers import Process
+from fleet_infra.servers_of_fleet import FleetServers
+from fleet_infra.settings import FleetSettings
+
+DRAIN_SECONDS = 30
+"""How long a service may finish what it has in hand; its own grace time is 20 s."""
+
+Groups = dict[str, list[Process]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of our services, with the worker of the same image if it has one."""
+
+    name: str
+    port: int
+    worker_port: int
+
+
+def services(settings: FleetSettings) -> list[Service]:
+    """The four services, the critical ones first."""
+    return [
+        Service("signing", settings.signing_port, settings.signing_worker_port),
+        Service("device", settings.device_port, settings.device_worker_port),
+        Service("monitoring", settings.monitoring_port, settings.monitoring_worker_port),
+        Service("sim", settings.sim_port, settings.sim_worker_port),
+    ]
+
+
+def program_groups(
+    layout: Layout, settings: FleetSettings, secrets: Secrets, servers: FleetServers
+) -> Groups:
+    """Programs by group; groups start in this order and stop in the opposite one."""
+    return {
+        "servers": [process for server in servers.all() for process in server.processes()],
+        "services": [
+            *_services(layout, settings, secrets, servers),
+            _sandbox(layout, settings, secrets),
+        ],
+        "gateway": [nginx_process(layout)],
+        "simulator": [_simulator(layout, settings, secrets)] if settings.sim_devices else [],
+    }
+
+
+def service_environment(
+    name: str, layout: Layout, settings: FleetSettings, secrets: Secrets, servers: FleetServers
+) -> dict[str, str]:
+    """Environment of a service's API, worker and migrations."""
+    ports = {service.name: service for service in services(settings)}
+    urls = {other: f"http://127.0.0.1:{service.port}" for other, service in ports.items()}
+    password = getattr(secrets, f"rabbitmq_{name}")
+    common = {
+        "ENVIRONMENT": settings.environment,
+        "HOST": "127.0.0.1",
+        "PORT": str(ports[name].port),
+        "WORKER_PORT": str(ports[name].worker_port),
+        "LOG_LEVEL": settings.log_level,
+        "AMQP_URL": f"amqp://fleet-{name}:{password}@127.0.0.1:{settings.amqp_port}",
+        "REDIS_URL": servers.redis.url,
+        "SIGNING_URL": urls["signing"],
+    }
+    return common | _own_environment(name, layout, settings, secrets, servers, urls)
+
+
+def _own_environment(
+    name: str,
+    layout: Layout,
+    settings: FleetSettings,
+    secrets: Secrets,
+    servers: FleetServers,
+    urls: dict[str, str],
+) -> dict[str, str]:
+    offline = str(settings.device_offline_after_seconds)
+    if name == "monitoring":
+        return {
+            "MONGO_URL": servers.mongo.url,
+            "MONGO_DATABASE": "monitoring",
+            "TELEMETRY_RETENTION_DAYS": str(settings.telemetry_retention_days),
+            "DEVICE_OFFLINE_AFTER_SECONDS": offline,
+            "DEVICE_URL": urls["device"],
+            "SIM_URL": urls["sim"],
+        }
+    database = {"DATABASE_URL": database_url(name, settings, secrets)}
+    if name == "signing":
+        return database | {
+            "SIGNING_KEY_FILE": str(layout.signing_key.absolute()),
+            "PLATFORM_ADMIN_EMAIL": settings.admin_email,
+            "PLATFORM_ADMIN_PASSWORD": secrets.admin_password,
+        }
+    if name == "device":
+        return database | {"DEVICE_OFFLINE_AFTER_SECONDS": offline}
+    return database | {
+        "CARRIER_URL": f"http://127.0.0.1:{settings.sandbox_port}",
+        "CARRIER_CLIENT_ID": secrets.carrier_client_id,
+        "CARRIER_CLIENT_SECRET": secrets.carrier_client_secret,
+    }
+
+
+def database_url(name: str, settings: FleetSettings, secrets: Secrets) -> str:
+    """Address of a service's own database, with its own role."""
+    password = getattr(secrets, f"postgres_{name}")
+    return f"postgresql+asyncpg://{name}:{password}@127.0.0.1:{settings.postgres_port}/{name}"
+
+
+def _services(
+    layout: Layout, settings: FleetSettings, secrets: Secrets, servers: FleetServers
+) -> list[Process]:
+    made = []
+    for service in services(settings):
+        environment = service_environment(service.name, layout, settings, secrets, servers)
+        module = f"{service.name}_service"
+        made += [
+            _python(f"{service.name}-service", ("-m", module), layout, environment),
+            _python(f"{service.name}-worker", ("-m", f"{module}.worker"), layout, environment),
+        ]
+    return made
+
+
+def _sandbox(layout: Layout, settings: FleetSettings, secrets: Secrets) -> Process:
+    environment = {
+        "SANDBOX_PORT": str(settings.sandbox_port),
+        "SANDBOX_CLIENT_ID": secrets.carrier_client_id,
+        "SANDBOX_CLIENT_SECRET": secrets.carrier_client_secret,
+        "SANDBOX_SIMS": str(settings.sandbox_sims),
+    }
+    return _python("once-sandbox", (str(Path(sys.prefix) / "bin" / "once-sandbox"),), layout, environment)
+
+
+def _simulator(layout: Layout, settings: FleetSettings, secrets: Secrets) -> Process:
+    command = [str(Path(sys.prefix) / "bin" / "device-simulator")]
+    command += ["--devices", str(settings.sim_devices), "--rate", f"{settings.sim_rate:g}"]
+    environment = {
+        "GATEWAY_URL": settings.gateway_url,
+        "MQTT_HOST": settings.reach,
+        "MQTT_PORT": str(settings.mqtt_port),
+        "FLEET_EMAIL": settings.demo_email,
+        "FLEET_PASSWORD": secrets.demo_password,
+    }
+    return _python("device-simulator", tuple(command), layout, environment)
+
+
+def _python(name: str, arguments: tuple[str, ...], layout: Layout, environment: dict[str, str]) -> Process:
+    return Process(
+        name,
+        (sys.executable, *arguments),
+        layout.home.absolute(),
+        environment | {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"},
+        stop_seconds=DRAIN_SECONDS,
+    )

@@ -1,0 +1,122 @@
+"""Every setting of a fleet on one machine: `.env` in the project's folder, or environment variables."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class SettingsRefused(Exception):
+    """A setting is impossible; the text is one sentence per setting, naming it."""
+
+
+class FleetSettings(BaseSettings):
+    """Ports, addresses and sizes. Descriptions are what .env.example says."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    bind_address: str = Field(
+        "127.0.0.1", description="where the gateway and the MQTT port listen; all else stays on 127.0.0.1"
+    )
+    gateway_port: Port = Field(8080, description="page and API")
+    mqtt_port: Port = Field(1883, description="devices over MQTT")
+    amqp_port: Port = Field(5672, description="RabbitMQ, AMQP")
+    rabbitmq_management_port: Port = Field(15672, description="RabbitMQ's own pages and API")
+    rabbitmq_prometheus_port: Port = Field(15692, description="RabbitMQ's metrics")
+    rabbitmq_distribution_port: Port = Field(25673, description="Erlang distribution of the broker")
+    epmd_port: Port = Field(4370, description="Erlang port mapper of the broker")
+    postgres_port: Port = Field(5433, description="Postgres")
+    redis_port: Port = Field(6380, description="Redis")
+    mongo_port: Port = Field(27018, description="MongoDB protocol")
+    signing_port: Port = Field(8001, description="signing-service")
+    signing_worker_port: Port = Field(8101, description="health and metrics of its worker")
+    device_port: Port = Field(8002, description="device-service")
+    device_worker_port: Port = Field(8102, description="health and metrics of its worker")
+    sim_port: Port = Field(8003, description="sim-service")
+    sim_worker_port: Port = Field(8103, description="health and metrics of its worker")
+    monitoring_port: Port = Field(8004, description="monitoring-service")
+    monitoring_worker_port: Port = Field(8104, description="health and metrics of its worker")
+    sandbox_port: Port = Field(8010, description="the local stand-in of the carrier's API")
+    environment: Literal["development", "production"] = Field(
+        "production", description="what services are told"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="of every service")
+    admin_email: str = Field(
+        "admin@fleet.example.com",
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="platform administrator, made at first start",
+    )
+    demo_email: str = Field(
+        "demo@fleet.example.com", pattern=r"^[^@\s]+@[^@\s]+$", description="owns the simulated devices"
+    )
+    sim_devices: int = Field(25, ge=0, le=10_000, description="simulated devices; 0 starts no simulator")
+    sim_rate: float = Field(1.0, gt=0, le=1000, description="readings per second of each simulated device")
+    sandbox_sims: int = Field(100, ge=0, le=1_000_000, description="SIM cards in the carrier's sandbox")
+    telemetry_retention_days: int = Field(90, ge=1, le=3650, description="how long readings are kept, days")
+    device_offline_after_seconds: int = Field(
+        60, ge=1, le=86_400, description="silence that makes a device offline"
+    )
+
+    @field_validator("bind_address")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        ipaddress.ip_address(value)
+        return value
+
+    @property
+    def reach(self) -> str:
+        """The address by which this machine itself reaches what listens on `bind_address`."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)  # noqa: S104
+
+    @property
+    def gateway_url(self) -> str:
+        """Address of the gateway for programs on this machine."""
+        host = f"[{self.reach}]" if ":" in self.reach else self.reach
+        return f"http://{host.replace('127.0.0.1', 'localhost')}:{self.gateway_port}"
+
+    def ports(self) -> dict[str, int]:
+        """Every port under the name of its variable."""
+        return {
+            name.upper(): getattr(self, name) for name in type(self).model_fields if name.endswith("_port")
+        }
+
+
+def load(env_file: Path) -> FleetSettings:
+    """Read `.env` and the environment; raises SettingsRefused."""
+    try:
+        settings = FleetSettings(_env_file=env_file)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsRefused("\n".join(_sentence(entry) for entry in error.errors())) from error
+    refuse_shared_ports(settings)
+    return settings
+
+
+def refuse_shared_ports(settings: FleetSettings) -> None:
+    """Raise SettingsRefused where two variables name the same port."""
+    seen: dict[int, str] = {}
+    for name, port in settings.ports().items():
+        if port in seen:
+            raise SettingsRefused(f"{seen[port]} and {name} are both {port}; every port must be different.")
+        seen[port] = name
+
+
+def _sentence(entry: object) -> str:
+    assert isinstance(entry, dict)
+    name = str(entry["loc"][0]).upper() if entry["loc"] else "The settings"
+    return f"{name}={entry['input']} is not possible: {entry['msg'].removeprefix('Value error, ')}."
+
+
+def example() -> str:
+    """Text of .env.example."""
+    lines = [
+        "# Settings of a fleet on one machine. Copy to .env and change what you need; every value below is the default.",
+        "# Secrets are not here: `make up` makes them once, in .fleet/.",
+        "",
+    ]
+    for name, field in FleetSettings.model_fields.items():
+        lines += [f"# {field.description}", f"#{name.upper()}={field.default}"]
+    return "\n".join(lines) + "\n"
