@@ -1,0 +1,61 @@
+"""How a carrier can fail, as errors that already know their code and HTTP status."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from fleet_kit.errors import BadGateway, Conflict, FleetError, NotFound, Unavailable
+
+
+class CarrierUnavailable(Unavailable):
+    """No usable answer in time: network, time-out, 5xx, or the breaker is open."""
+
+    default_code = "CARRIER_UNAVAILABLE"
+
+
+class CarrierRateLimited(Unavailable):
+    """The request would have to wait for its turn longer than its caller can."""
+
+    default_code = "CARRIER_RATE_LIMITED"
+
+
+class CarrierCredentialsRejected(Unavailable):
+    """The carrier does not accept our credentials; only an operator can change that."""
+
+    default_code = "CARRIER_CREDENTIALS_REJECTED"
+
+
+class CarrierBadAnswer(BadGateway):
+    """The carrier answered with something that cannot be read: truncated, too large, of another shape."""
+
+    default_code = "CARRIER_BAD_ANSWER"
+
+
+class CarrierSimNotFound(NotFound):
+    """The carrier does not know this SIM."""
+
+    default_code = "SIM_NOT_FOUND"
+
+
+class CarrierRejected(Conflict):
+    """The carrier understood and refused; `details` carry its own words."""
+
+    default_code = "CARRIER_REJECTED"
+
+
+class CarrierOperationUnavailable(FleetError):
+    """The carrier has no such operation (any more) in the API versions that are switched on."""
+
+    status: ClassVar[int] = 501
+    default_code = "CARRIER_OPERATION_UNAVAILABLE"
+
+
+class CarrierOutcomeUnknown(Unavailable):
+    """A request that must not be repeated was sent and its answer lost: look before trying again."""
+
+    default_code = "CARRIER_OUTCOME_UNKNOWN"
+
+
+CarrierAway = (CarrierUnavailable, CarrierRateLimited, CarrierCredentialsRejected, CarrierBadAnswer)
+"""Failures that say nothing about the SIM: what is known stays valid and may be shown with its age."""
+
+AWAY_DETAILS: Mapping[str, Any] = {"carrier": "away"}

@@ -1,0 +1,1 @@
+"""The carrier 1NCE: the only folder that knows its API."""

@@ -1,0 +1,184 @@
+"""One access token for all callers of all processes.
+
+Kept in memory and in Redis. When it runs out, one process asks for a new one under a lock in Redis while
+the others wait for it to appear. Without Redis every process asks for itself, once for all its callers.
+"""
+
+import asyncio
+import base64
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from sim_service.carrier import metrics
+from sim_service.carrier.errors import CarrierBadAnswer, CarrierCredentialsRejected, CarrierUnavailable
+from sim_service.carrier.once import answers
+
+log = structlog.get_logger(__name__)
+
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_MOST_BYTES = 64 * 1024
+_REDIS_ERRORS = (RedisError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An opaque access token (about 3,000 characters) and when it ends, in epoch seconds."""
+
+    value: str
+    expires_at: float
+    lifetime: float
+
+    def usable(self, margin: float) -> bool:
+        """Whether it still lives for more than `margin` seconds (or a tenth of its life, if that is less)."""
+        return self.expires_at - time.time() > min(margin, self.lifetime / 10)
+
+
+class TokenSource:
+    """Hands out the token and renews it once for everybody.
+
+    `margin`: a token is renewed so many seconds before it ends. `lock_seconds`: longest time one process
+    may take for the renewal before another tries. `refusal_seconds`: credentials that were refused are not
+    tried again for so long.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        redis: Redis,
+        *,
+        url: str,
+        client_id: str,
+        client_secret: str,
+        margin: float = 60.0,
+        lock_seconds: float = 15.0,
+        refusal_seconds: float = 30.0,
+    ) -> None:
+        self._http, self._redis, self._url = http, redis, f"{url}/oauth/token"
+        basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
+        self._key, self._lock_key = f"carrier:once:token:{client_id}", f"carrier:once:token-lock:{client_id}"
+        self._margin, self._lock_seconds, self._refusal_seconds = margin, lock_seconds, refusal_seconds
+        self._local = asyncio.Lock()
+        self._token: Token | None = None
+        self._refused_until = 0.0
+        self._refusal = ""
+
+    async def get(self, *, refused: str | None = None) -> str:
+        """A token that works; `refused` is one that the carrier no longer accepts."""
+        token = self._token
+        if token is not None and token.value != refused and token.usable(self._margin):
+            return token.value
+        async with self._local:
+            token = self._token
+            if token is None or token.value == refused or not token.usable(self._margin):
+                token = self._token = await self._shared(refused)
+            return token.value
+
+    async def _shared(self, refused: str | None) -> Token:
+        """The token in Redis, or a new one asked for by whoever holds the lock."""
+        holder = uuid4().hex
+        deadline = time.monotonic() + self._lock_seconds
+        try:
+            while time.monotonic() < deadline:
+                if (token := await self._stored(refused)) is not None:
+                    return token
+                if await self._redis.set(
+                    self._lock_key, holder, nx=True, px=round(self._lock_seconds * 1000)
+                ):
+                    return await self._renew_holding(holder, refused)
+                await asyncio.sleep(0.05)
+        except _REDIS_ERRORS as error:
+            log.warning("redis is away, asking for a token of this process's own", error=type(error).__name__)
+        return await self._ask()
+
+    async def _renew_holding(self, holder: str, refused: str | None) -> Token:
+        try:
+            if (token := await self._stored(refused)) is not None:
+                return token
+            token = await self._ask()
+            await self._store(token)
+            return token
+        finally:
+            try:
+                await self._redis.eval(_RELEASE, 1, self._lock_key, holder)
+            except _REDIS_ERRORS:
+                log.info("redis is away, the token's lock runs out by itself")
+
+    async def _stored(self, refused: str | None) -> Token | None:
+        raw = await self._redis.get(self._key)
+        if raw is None:
+            return None
+        try:
+            record = orjson.loads(raw)
+            token = Token(str(record["value"]), float(record["expires_at"]), float(record["lifetime"]))
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            return None
+        return token if token.value != refused and token.usable(self._margin) else None
+
+    async def _store(self, token: Token) -> None:
+        lifetime = max(1, round(token.expires_at - time.time()))
+        body = orjson.dumps(token)
+        try:
+            await self._redis.set(self._key, body, ex=lifetime)
+        except _REDIS_ERRORS:
+            log.warning("redis is away, the token stays with this process")
+
+    async def _ask(self) -> Token:
+        if time.monotonic() < self._refused_until:
+            raise self._rejected()
+        try:
+            token = await self._request()
+        except Exception:
+            metrics.TOKEN_REFRESHES.labels("failed").inc()
+            raise
+        metrics.TOKEN_REFRESHES.labels("ok").inc()
+        return token
+
+    async def _request(self) -> Token:
+        started = time.time()
+        try:
+            async with (
+                asyncio.timeout(self._lock_seconds * 0.8),
+                self._http.stream(
+                    "POST", self._url, headers=self._headers, json={"grant_type": "client_credentials"}
+                ) as response,
+            ):
+                body = await answers.read(response, most_bytes=_MOST_BYTES)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise CarrierUnavailable("the carrier gives no access token at the moment") from error
+        if response.status_code in {400, 401, 403}:
+            self._refused_until = time.monotonic() + self._refusal_seconds
+            self._refusal = answers.said_in(body).get("message", "")
+            raise self._rejected()
+        if response.status_code != 200:
+            raise CarrierUnavailable(
+                "the carrier gives no access token at the moment", details={"status": response.status_code}
+            )
+        return _token_in(body, started)
+
+    def _rejected(self) -> CarrierCredentialsRejected:
+        return CarrierCredentialsRejected(
+            "the carrier does not accept the configured credentials",
+            retry_after=round(self._refusal_seconds),
+            details={"carrier_message": self._refusal} if self._refusal else {},
+        )
+
+
+def _token_in(body: bytes, asked_at: float) -> Token:
+    """The token of an answer; its lifetime counts from when it was asked for."""
+    try:
+        record: Any = orjson.loads(body)
+        value, seconds = record["access_token"], float(record["expires_in"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise CarrierBadAnswer("the carrier's token answer cannot be read") from error
+    if not isinstance(value, str) or not value or not value.isascii() or seconds <= 0:
+        raise CarrierBadAnswer("the carrier's token answer cannot be read")
+    return Token(value, asked_at + seconds, seconds)

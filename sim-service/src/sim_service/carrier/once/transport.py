@@ -1,0 +1,213 @@
+"""One call to 1NCE, with everything that can go wrong on the way turned into our errors.
+
+Each try takes its turn under the rate limit, passes the breaker, is bounded in time and size and is measured.
+Retried is only what may be repeated, or what certainly was not carried out (no connection, 401, 429).
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
+
+from fleet_kit.errors import FleetError
+from sim_service.carrier import metrics
+from sim_service.carrier.base import Priority
+from sim_service.carrier.breaker import Breaker, BreakerOpen
+from sim_service.carrier.errors import (
+    CarrierBadAnswer,
+    CarrierCredentialsRejected,
+    CarrierOutcomeUnknown,
+    CarrierRateLimited,
+    CarrierUnavailable,
+)
+from sim_service.carrier.once.answers import Answer, Throttled, TokenRefused, interpret, read
+from sim_service.carrier.once.operations import Operation
+from sim_service.carrier.once.tokens import TokenSource
+from sim_service.carrier.turns import Turns
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class NotSent(CarrierUnavailable):
+    """No connection: the carrier never saw the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a caller waits: tries, seconds for each try, seconds for all of it with the waits."""
+
+    tries: int
+    try_seconds: float
+    total_seconds: float
+
+
+PATIENCE: Mapping[Priority, Patience] = {
+    Priority.PEOPLE: Patience(tries=3, try_seconds=5, total_seconds=8),
+    Priority.BACKGROUND: Patience(tries=6, try_seconds=20, total_seconds=120),
+}
+
+
+class Transport:
+    """Sends operations. `versions`: API versions that are switched on; `most_bytes`: largest answer read."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        tokens: TokenSource,
+        turns: Turns,
+        breaker: Breaker,
+        *,
+        url: str,
+        versions: Collection[str],
+        patience: Mapping[Priority, Patience] = PATIENCE,
+        most_bytes: int = 8 * 1024 * 1024,
+        throttle_seconds: float = 1.0,
+    ) -> None:
+        self._http, self._tokens, self._turns, self._breaker = http, tokens, turns, breaker
+        self._url, self._versions = url, frozenset(versions)
+        self._patience, self._most_bytes, self._throttle_seconds = patience, most_bytes, throttle_seconds
+
+    async def send(
+        self,
+        operation: Operation,
+        *,
+        priority: Priority,
+        iccid: str = "",
+        params: Mapping[str, str | int] | None = None,
+        body: Any = None,
+    ) -> Answer:
+        """The answer of a success; raises the errors of `sim_service.carrier.errors`."""
+        version = operation.version(self._versions)
+        call = _Call(
+            operation,
+            version,
+            f"{self._url}/{version}{operation.path.format(iccid=iccid)}",
+            dict(params or {}),
+            body,
+            priority,
+            time.monotonic() + self._patience[priority].total_seconds,
+        )
+        try:
+            return await self._with_retries(call)
+        except TokenRefused:
+            raise CarrierCredentialsRejected("the carrier refuses a fresh access token") from None
+        except Throttled as throttled:
+            wait = throttled.retry_after or self._throttle_seconds
+            raise CarrierRateLimited(
+                "the carrier asks to slow down", retry_after=max(1, round(wait))
+            ) from None
+
+    async def _with_retries(self, call: "_Call") -> Answer:
+        patience = self._patience[call.priority]
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(patience.tries) | stop_before_delay(patience.total_seconds),
+            wait=_wait,
+            retry=retry_if_exception(call.may_repeat),
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                return await self._breaker.call(lambda: self._try(call))
+        raise AssertionError("unreachable: a try returns or raises")
+
+    async def _try(self, call: "_Call") -> Answer:
+        token = await self._tokens.get(refused=call.refused_token)
+        await self._turns.take(call.priority, longest_wait=call.deadline - time.monotonic())
+        started = time.monotonic()
+        outcome = "ok"
+        try:
+            return await self._exchange(call, token)
+        except TokenRefused:
+            call.refused_token, outcome = token, "token_refused"
+            raise
+        except Throttled as throttled:
+            outcome = "throttled"
+            await self._turns.hold(throttled.retry_after or self._throttle_seconds)
+            raise
+        except FleetError as error:
+            outcome = error.code.lower()
+            raise
+        finally:
+            metrics.REQUESTS.labels(call.operation.name, call.version, outcome).inc()
+            metrics.SECONDS.labels(call.operation.name).observe(time.monotonic() - started)
+
+    async def _exchange(self, call: "_Call", token: str) -> Answer:
+        request = self._http.build_request(
+            call.operation.method,
+            call.url,
+            params=call.params,
+            json=call.body,
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+        )
+        try:
+            async with asyncio.timeout(self._patience[call.priority].try_seconds):
+                response = await self._http.send(request, stream=True)
+                try:
+                    content = await read(response, most_bytes=self._most_bytes)
+                finally:
+                    await response.aclose()
+        except _NOT_SENT as error:
+            raise NotSent("the carrier cannot be reached") from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise call.lost("the carrier gave no whole answer in time") from error
+        except CarrierBadAnswer as error:
+            raise call.lost(error.message, unreadable=True) from error
+        return self._read(call, response, content)
+
+    def _read(self, call: "_Call", response: httpx.Response, content: bytes) -> Answer:
+        try:
+            return interpret(call.operation, response, content)
+        except CarrierBadAnswer as error:
+            raise call.lost(error.message, unreadable=True) from error
+        except CarrierUnavailable as error:
+            raise call.lost(error.message) from error
+
+
+@dataclass(slots=True)
+class _Call:
+    operation: Operation
+    version: str
+    url: str
+    params: dict[str, str | int]
+    body: Any
+    priority: Priority
+    deadline: float
+    refused_token: str | None = None
+    token_tries: int = 0
+
+    def lost(self, message: str, *, unreadable: bool = False) -> FleetError:
+        """What a lost or unreadable answer means for this operation."""
+        if not self.operation.repeatable:
+            return CarrierOutcomeUnknown(message, details={"operation": self.operation.name})
+        return CarrierBadAnswer(message) if unreadable else CarrierUnavailable(message)
+
+    def may_repeat(self, error: BaseException) -> bool:
+        """Whether another try is safe and makes sense."""
+        if isinstance(error, TokenRefused):
+            self.token_tries += 1
+            return self.token_tries < 2
+        if isinstance(error, BreakerOpen):
+            return self.priority is Priority.BACKGROUND
+        return isinstance(error, CarrierUnavailable | CarrierBadAnswer | Throttled)
+
+
+_growing = wait_exponential_jitter(initial=0.2, max=10, jitter=0.2)
+
+
+def _wait(state: RetryCallState) -> float:
+    """A new token and a freed turn need no further wait: turns are held back for everybody by then."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, TokenRefused | Throttled):
+        return 0.0
+    return _growing(state)

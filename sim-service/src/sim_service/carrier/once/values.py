@@ -1,0 +1,82 @@
+"""Reading 1NCE's values: four date formats, numbers as strings with float noise, fields left out.
+
+Nothing here raises: a value that cannot be read is None, so one odd field never costs a whole record.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+BYTES_PER_MB = 1024 * 1024
+"""1NCE's v2 specification: 1 megabyte = 1,024 kilobytes."""
+
+_DATES = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+_NUMBER_LENGTH = 40
+
+
+def text(record: Mapping[str, Any], name: str, *, longest: int = 255) -> str | None:
+    """A non-empty string without characters that no store takes; numbers are taken as their digits."""
+    value = record.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    cleaned = "".join(char for char in str(value) if char != "\x00" and not "\ud800" <= char <= "\udfff")
+    return cleaned.strip()[:longest] or None
+
+
+def flag(record: Mapping[str, Any], name: str) -> bool | None:
+    """A boolean."""
+    value = record.get(name)
+    return value if isinstance(value, bool) else None
+
+
+def moment(record: Mapping[str, Any], name: str) -> datetime | None:
+    """`…000+0000`, `…000Z`, `YYYY-MM-DD HH:MM:SS` or `YYYY-MM-DD`, always in UTC."""
+    value = record.get(name)
+    if not isinstance(value, str):
+        return None
+    for form in _DATES:
+        try:
+            parsed = datetime.strptime(value.strip(), form)  # noqa: DTZ007  zones are handled just below
+        except ValueError:
+            continue
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    return None
+
+
+def day(record: Mapping[str, Any], name: str) -> date | None:
+    """The UTC day of a date in any of the four formats."""
+    parsed = moment(record, name)
+    return None if parsed is None else parsed.date()
+
+
+def number(record: Mapping[str, Any], name: str) -> Decimal | None:
+    """A finite number, from a number or a string."""
+    value = record.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    digits = str(value).strip()
+    if len(digits) > _NUMBER_LENGTH:
+        return None
+    try:
+        parsed = Decimal(digits)
+    except InvalidOperation:
+        return None
+    return parsed if parsed.is_finite() and abs(parsed) < Decimal(10) ** 15 else None
+
+
+def whole(record: Mapping[str, Any], name: str) -> int | None:
+    """A whole number, rounded."""
+    parsed = number(record, name)
+    return None if parsed is None else round(parsed)
+
+
+def megabytes(record: Mapping[str, Any], name: str) -> int:
+    """A volume in MB as bytes; rounding removes the float noise. Left out: 0."""
+    return max(0, round((number(record, name) or Decimal(0)) * BYTES_PER_MB))
+
+
+def nested(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A JSON object inside another; left out or of another type: empty."""
+    value = record.get(name)
+    return value if isinstance(value, Mapping) else {}

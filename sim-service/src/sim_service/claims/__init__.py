@@ -1,0 +1,1 @@
+"""Giving unclaimed SIMs an owner."""

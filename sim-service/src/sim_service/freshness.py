@@ -1,0 +1,47 @@
+"""How old an answer is, and whether the carrier could be asked for a newer one."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from fleet_kit.errors import FleetError
+from fleet_kit.schemas import ResponseModel, Timestamp
+from sim_service.carrier.errors import CarrierAway, CarrierOperationUnavailable, CarrierSimNotFound
+
+T = TypeVar("T")
+
+SERVE_KNOWN: tuple[type[FleetError], ...] = (*CarrierAway, CarrierOperationUnavailable, CarrierSimNotFound)
+"""Failures after which what is known is still the best answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """Something that came from the carrier at `as_of`; `failure` is why there is nothing newer."""
+
+    value: T
+    as_of: datetime
+    failure: FleetError | None = None
+
+
+class Freshness(ResponseModel):
+    """`stale`: the carrier could not be asked, for the reason with the code `stale_reason`."""
+
+    as_of: Timestamp
+    age_seconds: float
+    stale: bool
+    stale_reason: str | None
+
+
+def age_seconds(moment: datetime) -> float:
+    """Seconds since a moment, never negative."""
+    return max(0.0, round((datetime.now(UTC) - moment).total_seconds(), 3))
+
+
+def freshness(known: Known[T]) -> dict[str, object]:
+    """The fields of Freshness."""
+    return {
+        "as_of": known.as_of,
+        "age_seconds": age_seconds(known.as_of),
+        "stale": known.failure is not None,
+        "stale_reason": known.failure.code if known.failure else None,
+    }

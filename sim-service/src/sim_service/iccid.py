@@ -1,0 +1,46 @@
+"""ICCIDs: 19 digits, or 20 with the Luhn digit that modems report."""
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import AfterValidator
+
+LENGTH = 19
+"""Digits of an ICCID without its Luhn digit, as carriers and our tables keep it (18 exist in older cards)."""
+
+_SHORTEST = 18
+
+
+def luhn_digit(digits: str) -> int:
+    """The check digit that belongs behind `digits`."""
+    doubled = (
+        int(digit) * (2 if position % 2 == 0 else 1) for position, digit in enumerate(reversed(digits))
+    )
+    return -sum(value // 10 + value % 10 for value in doubled) % 10
+
+
+def is_iccid(value: str) -> bool:
+    """Whether this is an ICCID without Luhn digit in form."""
+    return value.isascii() and value.isdigit() and _SHORTEST <= len(value) <= LENGTH
+
+
+def normalize(value: str) -> str:
+    """The ICCID without its Luhn digit; raises ValueError saying what is wrong."""
+    digits = value.strip()
+    if not digits.isascii() or not digits.isdigit():
+        raise ValueError("an ICCID has only digits")
+    if is_iccid(digits):
+        return digits
+    if len(digits) != LENGTH + 1:
+        raise ValueError(f"an ICCID has {LENGTH} digits, or {LENGTH + 1} with its check digit")
+    if luhn_digit(digits[:-1]) != int(digits[-1]):
+        raise ValueError("the check digit is wrong")
+    return digits[:-1]
+
+
+Iccid = Annotated[str, AfterValidator(normalize)]
+"""An ICCID in a request, with or without its Luhn digit; kept without."""
+
+IccidPath = Annotated[
+    Iccid, Path(max_length=40, description="ICCID with 19 digits, or 20 with its check digit")
+]

@@ -1,0 +1,174 @@
+"""The worker's side of jobs: lease one, work, show signs of life, finish or give it back.
+
+A worker that dies leaves a lease that runs out; the next one goes on from what the job has written. Every
+write of a job checks the lease in the same transaction, so a worker that lost it cannot write any more.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.database import Sessions
+from fleet_kit.errors import FleetError
+from fleet_kit.scope import EVERYTHING
+from sim_service.carrier.errors import CarrierAway
+from sim_service.jobs.models import Job, JobKind, JobState
+from sim_service.jobs.repository import JobRepository
+
+log = structlog.get_logger(__name__)
+
+FINISHED = Counter("sim_jobs_total", "Jobs by what became of them.", ["kind", "outcome"])
+_MOST_FAILURES = 30
+_LONGEST_BACKOFF_SECONDS = 300.0
+
+
+class LeaseLost(Exception):
+    """Another worker has the job now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A job in this worker's hands."""
+
+    id: UUID
+    worker: str
+    sessions: Sessions
+
+    async def in_transaction(self, session: AsyncSession) -> Job:
+        """The job, locked in the transaction that writes for it; raises LeaseLost."""
+        job = await JobRepository(session, EVERYTHING).held(self.id, self.worker)
+        if job is None:
+            raise LeaseLost
+        job.failures = 0
+        return job
+
+    async def pages(self, session: AsyncSession) -> set[int]:
+        """Numbers of the pages that are done."""
+        return set(await JobRepository(session, EVERYTHING).pages(self.id))
+
+    async def page_done(self, session: AsyncSession, page: int, iccids: Sequence[str]) -> None:
+        """Note a page as done, in the transaction that wrote what was on it."""
+        await JobRepository(session, EVERYTHING).add_page(self.id, page, iccids)
+
+    async def drop_pages(self, session: AsyncSession) -> None:
+        """Forget the notes when all is done."""
+        await JobRepository(session, EVERYTHING).drop_pages(self.id)
+
+
+Handler = Callable[[Held], Awaitable[None]]
+
+
+class JobRunner:
+    """Works on one job at a time. `lease`: seconds without a sign of life until another may take over."""
+
+    def __init__(
+        self, sessions: Sessions, handlers: Mapping[JobKind, Handler], *, lease: float, poll: float = 0.5
+    ) -> None:
+        self._sessions, self._handlers = sessions, handlers
+        self._lease, self._poll = timedelta(seconds=lease), poll
+        self._worker = uuid4().hex
+
+    async def run(self) -> None:
+        """Work until cancelled; a database that is away is waited for."""
+        while True:
+            try:
+                worked = await self.once()
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("the database is away", error=repr(error))
+                worked = False
+            if not worked:
+                await asyncio.sleep(self._poll)
+
+    async def once(self) -> bool:
+        """Take one job and work on it; False if there is none."""
+        async with self._sessions.begin() as session:
+            job = await JobRepository(session, EVERYTHING).take(self._worker, datetime.now(UTC) + self._lease)
+        if job is None:
+            return False
+        held = Held(job.id, self._worker, self._sessions)
+        log.info("job taken", job_id=str(job.id), kind=job.kind, done=job.done)
+        try:
+            await self._work(JobKind(job.kind), held)
+        except LeaseLost:
+            log.warning("job lost to another worker", job_id=str(job.id))
+        except asyncio.CancelledError:
+            await self._give_back(held)
+            raise
+        except Exception as error:
+            await self._failed(held, job.kind, error)
+        else:
+            await self._write(held, state=JobState.SUCCEEDED, finished_at=datetime.now(UTC), error=None)
+            FINISHED.labels(job.kind, "succeeded").inc()
+        return True
+
+    async def _work(self, kind: JobKind, held: Held) -> None:
+        work = asyncio.ensure_future(self._handlers[kind](held))
+        beat = asyncio.create_task(self._beat(held))
+        try:
+            await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise LeaseLost
+            await work
+        finally:
+            for task in (work, beat):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    async def _beat(self, held: Held) -> None:
+        """Renew the lease; returns when it is lost."""
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            try:
+                if not await self._write(held, leased_until=datetime.now(UTC) + self._lease):
+                    return
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("lease not renewed, trying again", error=repr(error))
+
+    async def _failed(self, held: Held, kind: str, error: Exception) -> None:
+        async with self._sessions.begin() as session:
+            job = await JobRepository(session, EVERYTHING).held(held.id, held.worker)
+            if job is None:
+                return
+            job.failures += 1
+            job.error = _in_words(error)
+            job.leased_until = None
+            if _hopeless(error) or job.failures >= _MOST_FAILURES:
+                job.state, job.finished_at = JobState.FAILED, datetime.now(UTC)
+            else:
+                backoff = min(_LONGEST_BACKOFF_SECONDS, 2.0 ** min(job.failures, 10))
+                job.state, job.due_at = JobState.QUEUED, datetime.now(UTC) + timedelta(seconds=backoff)
+            outcome = str(job.state)
+        FINISHED.labels(kind, outcome).inc()
+        unexpected = None if isinstance(error, FleetError) else error
+        log.warning(
+            "job failed", job_id=str(held.id), outcome=outcome, error=_in_words(error), exc_info=unexpected
+        )
+
+    async def _give_back(self, held: Held) -> None:
+        """Stopped in the middle: the next worker need not wait for the lease to run out."""
+        with suppress(SQLAlchemyError, OSError, TimeoutError):
+            await self._write(held, leased_until=None, state=JobState.QUEUED)
+
+    async def _write(self, held: Held, **values: object) -> bool:
+        async with self._sessions.begin() as session:
+            return await JobRepository(session, EVERYTHING).change_held(held.id, held.worker, dict(values))
+
+
+def _hopeless(error: Exception) -> bool:
+    """Business errors that no repetition cures; an unexpected one may be cured by a fixed release."""
+    return isinstance(error, FleetError) and not isinstance(error, CarrierAway)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, FleetError):
+        return f"{error.code}: {error.message}"
+    return f"unexpected: {type(error).__name__}"

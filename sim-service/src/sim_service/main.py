@@ -1,0 +1,45 @@
+"""The API: what is switched on."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from fleet_kit.app import create_app
+from fleet_kit.bootstrap import open_common
+from fleet_kit.health import Check
+from sim_service.claims import api as claims
+from sim_service.jobs import api as jobs
+from sim_service.links import api as links
+from sim_service.quotas import api as quotas
+from sim_service.settings import Settings
+from sim_service.sims import api as sims
+from sim_service.sync import api as sync
+from sim_service.usage import api as usage
+from sim_service.wiring import open_resources
+
+NAME = "sim-service"
+ROUTERS = [sync.router, claims.router, sims.router, links.router, usage.router, quotas.router, jobs.router]
+
+
+def build(settings: Settings) -> FastAPI:
+    """The application."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with (
+            open_common(settings, NAME) as common,
+            open_resources(settings, common.redis, NAME) as resources,
+        ):
+            app.state.settings = settings
+            app.state.verifier = common.verifier
+            app.state.resources = resources
+            app.state.sessions = resources.sessions
+            app.state.carrier = resources.carrier
+            yield
+
+    return create_app(service="sim", settings=settings, routers=ROUTERS, lifespan=lifespan, checks=_checks)
+
+
+def _checks(app: FastAPI) -> Mapping[str, Check]:
+    return {"database": app.state.resources.check_database}

@@ -1,0 +1,1 @@
+"""What is left of each SIM's data and messages."""

@@ -1,0 +1,60 @@
+"""Settings of sim-service; every value can be set by the environment variable of the same name."""
+
+from functools import lru_cache
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fleet_kit.settings import DatabaseSettings, Secret, ServiceSettings
+
+
+class CarrierSettings(BaseSettings):
+    """How the carrier is reached."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    carrier_url: str = Field(
+        pattern=r"^https?://[^?#]+[^/?#]$",
+        description="base address, with path and without a slash at the end",
+    )
+    carrier_client_id: str = Field(min_length=1)
+    carrier_client_secret: Secret
+    carrier_requests_per_second: float = Field(10.0, gt=0, le=1000, description="of all processes together")
+    carrier_local_share: float = Field(
+        0.25, gt=0, le=1, description="share of the rate that one process takes while Redis is away"
+    )
+    carrier_api_versions: tuple[Literal["v1", "v2"], ...] = ("v2", "v1")
+    carrier_breaker_failures: int = Field(5, ge=1, description="failures in a row that open the breaker")
+    carrier_breaker_seconds: float = Field(15.0, gt=0, description="how long it stays open before one probe")
+    carrier_default_organization: UUID | None = Field(
+        None,
+        description="owner of every SIM that a sync finds new; unset: SIMs belong to nobody until claimed",
+    )
+
+
+class Settings(ServiceSettings, DatabaseSettings, CarrierSettings):
+    """Everything that sim-service can be told."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    port: int = Field(8003, ge=1, le=65535)
+    worker_port: int = Field(8103, ge=1, le=65535)
+    sim_sync_every_seconds: float = Field(
+        900, ge=0, description="the worker asks for a sync of all SIMs this often; 0 switches it off"
+    )
+    usage_fresh_seconds: float = Field(
+        600, ge=0, description="usage younger than this is not asked for again"
+    )
+    quota_fresh_seconds: float = Field(
+        60, ge=0, description="a quota younger than this is not asked for again"
+    )
+    sync_parallel_pages: int = Field(4, ge=1, le=16, description="pages of SIMs in flight during a sync")
+    job_lease_seconds: float = Field(30.0, gt=0, description="a job without a sign of life is taken over")
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The process's settings."""
+    return Settings()

@@ -1,0 +1,31 @@
+"""What other services hear of a SIM. An unclaimed SIM belongs to nobody, so nobody hears of it."""
+
+from fleet_contracts.events import FleetEvent, SimData, SimStatusChanged, SimStatusData, SimUpdated
+from sim_service.sims.models import Sim
+
+SOURCE = "sim-service"
+PUBLISHED = frozenset({"imsi", "msisdn", "label", "status"})
+"""Facts of the carrier that are part of sim.updated."""
+
+
+def updated(sim: Sim) -> list[FleetEvent]:
+    """sim.updated with the facts as they are now."""
+    if sim.organization_id is None:
+        return []
+    data = SimData(
+        iccid=sim.iccid,
+        imsi=sim.imsi,
+        msisdn=sim.msisdn,
+        label=sim.label or None,
+        status=sim.status,
+        device_id=sim.device_id,
+    )
+    return [SimUpdated(source=SOURCE, subject=sim.iccid, organizationid=sim.organization_id, data=data)]
+
+
+def status_changed(sim: Sim, previous: str | None) -> list[FleetEvent]:
+    """sim.status_changed from `previous` to the present status."""
+    if sim.organization_id is None:
+        return []
+    data = SimStatusData(iccid=sim.iccid, status=sim.status, previous=previous)
+    return [SimStatusChanged(source=SOURCE, subject=sim.iccid, organizationid=sim.organization_id, data=data)]

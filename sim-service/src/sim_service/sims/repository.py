@@ -1,0 +1,157 @@
+"""Queries on `sims`."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from fleet_kit.scope import Scope
+from sim_service.iccid import LENGTH, luhn_digit
+from sim_service.sims.models import Sim
+
+SORTS: dict[str, InstrumentedAttribute[Any]] = {
+    "iccid": Sim.iccid,
+    "label": Sim.label,
+    "status": Sim.status,
+    "created_at": Sim.created_at,
+    "updated_at": Sim.updated_at,
+}
+_IMEI, _IMEI_WITHOUT_CHECK = 15, 14
+
+
+@dataclass(frozen=True, slots=True)
+class SimFilter:
+    """Conditions that must all hold; None does not restrict."""
+
+    search: str | None = None
+    status: str | None = None
+    linked: bool | None = None
+    claimed: bool | None = None
+    missing: bool | None = None
+    quota_state: str | None = None
+    device_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A column of SORTS and a direction; the ICCID decides between equals."""
+
+    name: str = "iccid"
+    descending: bool = False
+
+
+class SimRepository:
+    """SIMs of one organisation, or of all with EVERYTHING."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session, self._scope = session, scope
+
+    async def get(self, iccid: str, *, for_update: bool = False) -> Sim | None:
+        """One SIM; `for_update` locks its row until the commit."""
+        statement = self._mine().where(Sim.iccid == iccid)
+        if for_update:
+            statement = statement.with_for_update().execution_options(populate_existing=True)
+        return (await self._session.execute(statement)).scalar_one_or_none()
+
+    async def of_device(self, device_id: UUID) -> Sim | None:
+        """The SIM in a device."""
+        statement = self._mine().where(Sim.device_id == device_id)
+        return (await self._session.execute(statement)).scalar_one_or_none()
+
+    async def locked(self, iccids: Collection[str]) -> Sequence[Sim]:
+        """Those of the SIMs that exist, locked in the one order that everybody uses."""
+        statement = self._mine().where(Sim.iccid.in_(iccids)).order_by(Sim.iccid).with_for_update()
+        statement = statement.execution_options(populate_existing=True)
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def page(
+        self, wanted: SimFilter, order: Order, *, limit: int, offset: int, after: tuple[Any, str] | None
+    ) -> Sequence[Sim]:
+        """Rows in order, from an offset or behind the row `after` (sort value, ICCID)."""
+        column = SORTS[order.name]
+        key = [column] if column is Sim.iccid else [column, Sim.iccid]
+        statement = self._filtered(self._mine(), wanted)
+        if after is not None:
+            values = tuple_(*after[2 - len(key) :])
+            statement = statement.where(tuple_(*key) < values if order.descending else tuple_(*key) > values)
+        ordered = [part.desc() if order.descending else part.asc() for part in key]
+        statement = statement.order_by(*ordered).limit(limit).offset(offset)
+        found: Sequence[Sim] = (await self._session.execute(statement)).scalars().all()
+        return found
+
+    async def count(self, wanted: SimFilter) -> int:
+        """How many SIMs pass the filter."""
+        statement = select(func.count()).select_from(Sim).where(self._scope.where(Sim.organization_id))
+        number: int = (await self._session.execute(self._filtered(statement, wanted))).scalar_one()
+        return number
+
+    async def insert_new(self, rows: Sequence[dict[str, Any]]) -> Sequence[Sim]:
+        """Insert those that nobody else has inserted meanwhile."""
+        if not rows:
+            return ()
+        statement = insert(Sim).values(list(rows)).on_conflict_do_nothing().returning(Sim)
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def unlisted(self, carrier: str, listed: Select[str], *, after: str, limit: int) -> Sequence[str]:
+        """ICCIDs behind `after` that count as present but are not in the subquery `listed`."""
+        statement = (
+            select(Sim.iccid)
+            .where(
+                self._scope.where(Sim.organization_id),
+                Sim.carrier == carrier,
+                Sim.missing_since.is_(None),
+                Sim.iccid > after,
+                Sim.iccid.not_in(listed),
+            )
+            .order_by(Sim.iccid)
+            .limit(limit)
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
+    def _mine(self) -> Select[Sim]:
+        return select(Sim).where(self._scope.where(Sim.organization_id))
+
+    def _filtered(self, statement: Select[Any], wanted: SimFilter) -> Select[Any]:
+        return statement.where(*_conditions(wanted))
+
+
+def _conditions(wanted: SimFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.status is not None:
+        conditions.append(Sim.status == wanted.status)
+    if wanted.device_id is not None:
+        conditions.append(Sim.device_id == wanted.device_id)
+    if wanted.quota_state is not None:
+        state = wanted.quota_state
+        conditions.append(or_(Sim.data_quota_state == state, Sim.sms_quota_state == state))
+    for column, answer in (
+        (Sim.device_id, wanted.linked),
+        (Sim.organization_id, wanted.claimed),
+        (Sim.missing_since, wanted.missing),
+    ):
+        if answer is not None:
+            conditions.append(column.is_not(None) if answer else column.is_(None))
+    if wanted.search:
+        conditions.append(_search(wanted.search.lower()))
+    return conditions
+
+
+def _search(term: str) -> ColumnElement[bool]:
+    """Anywhere in the searched columns; ICCIDs also with their check digit, IMEIs also with theirs.
+
+    Carriers report the IMEISV (14 digits and the software version), devices show 14 and a check digit.
+    """
+    found = Sim.search_text.contains(term, autoescape=True)
+    if not (term.isascii() and term.isdigit()) or luhn_digit(term[:-1]) != int(term[-1]):
+        return found
+    if len(term) == LENGTH + 1:
+        return or_(found, Sim.iccid == term[:-1])
+    if len(term) == _IMEI:
+        body = term[:_IMEI_WITHOUT_CHECK]
+        return or_(found, and_(Sim.search_text.contains(body), Sim.imei.startswith(body)))
+    return found

@@ -1,0 +1,84 @@
+"""HTTP shapes of SIMs."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import ConfigDict
+
+from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from sim_service.carrier.base import QuotaState, SimStatus
+from sim_service.freshness import age_seconds
+from sim_service.sims.models import Sim
+from sim_service.sims.repository import Order, SimFilter
+
+SortName = Literal[
+    "iccid", "-iccid", "label", "-label", "status", "-status",
+    "created_at", "-created_at", "updated_at", "-updated_at",
+]  # fmt: skip
+
+
+class SimOut(ResponseModel):
+    """A SIM. `synced_at`: the carrier confirmed all of this then; `missing_since`: it no longer lists it."""
+
+    iccid: str
+    iccid_with_luhn: str | None
+    carrier: str
+    organization_id: UUID | None
+    device_id: UUID | None
+    status: SimStatus
+    label: str | None
+    imsi: str | None
+    imsi_2: str | None
+    current_imsi: str | None
+    msisdn: str | None
+    imei: str | None
+    imei_lock: bool | None
+    ip_address: str | None
+    activated_at: Timestamp | None
+    data_quota_state: QuotaState | None
+    sms_quota_state: QuotaState | None
+    missing_since: Timestamp | None
+    created_at: Timestamp
+    updated_at: Timestamp
+    synced_at: Timestamp
+    age_seconds: float
+
+    @classmethod
+    def of(cls, sim: Sim, vouched_at: datetime | None) -> "SimOut":
+        """The SIM; `vouched_at` is when a whole sync last confirmed every SIM that it did not change."""
+        synced_at = sim.synced_at
+        if vouched_at is not None and sim.missing_since is None:
+            synced_at = max(synced_at, vouched_at)
+        values = {name: getattr(sim, name) for name in cls.model_fields if hasattr(sim, name)}
+        values |= {"label": sim.label or None, "synced_at": synced_at, "age_seconds": age_seconds(synced_at)}
+        return cls.model_validate(values)
+
+
+class SimQuery(StrictModel):
+    """The list's filters and order."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    search: Annotated[
+        Text | None,
+        Query(max_length=100, description="part of ICCID, IMSI, MSISDN, IMEI, IP address or label"),
+    ] = None
+    status: SimStatus | None = None
+    linked: Annotated[bool | None, Query(description="whether the SIM is in a device")] = None
+    claimed: Annotated[bool | None, Query(description="whether it has an owner (platform administrator)")] = (
+        None
+    )
+    missing: Annotated[bool | None, Query(description="whether the carrier no longer lists it")] = None
+    quota_state: Annotated[QuotaState | None, Query(description="state of its data or SMS quota")] = None
+    device_id: UUID | None = None
+    sort: SortName = "iccid"
+
+    def filter(self) -> SimFilter:
+        """The filter for the repository."""
+        return SimFilter(**self.model_dump(exclude={"sort"}))
+
+    def order(self) -> Order:
+        """The order for the repository."""
+        return Order(self.sort.removeprefix("-"), self.sort.startswith("-"))

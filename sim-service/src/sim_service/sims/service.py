@@ -1,0 +1,155 @@
+"""The rules of the inventory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_contracts.events import FleetEvent
+from fleet_kit.errors import Conflict, NotFound, invalid
+from fleet_kit.outbox import Outbox
+from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.scope import Scope
+from sim_service.carrier.base import CarrierSim
+from sim_service.sims import events
+from sim_service.sims.models import CARRIER_FACTS, Sim
+from sim_service.sims.repository import SORTS, Order, SimFilter, SimRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of SIMs; `total` only for pages by number."""
+
+    sims: Sequence[Sim]
+    total: int | None
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What taking over the carrier's facts did."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+
+class SimService:
+    """SIMs as one organisation sees them."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session = session
+        self._sims = SimRepository(session, scope)
+
+    async def get(self, iccid: str, *, for_update: bool = False) -> Sim:
+        """One SIM; raises NotFound also for another organisation's."""
+        sim = await self._sims.get(iccid, for_update=for_update)
+        if sim is None:
+            raise not_found([iccid])
+        return sim
+
+    async def find(self, wanted: SimFilter, order: Order, paging: PageParams) -> Found:
+        """One page of the SIMs that pass the filter."""
+        after = _position(paging, order)
+        offset = 0 if after else paging.offset
+        rows = await self._sims.page(wanted, order, limit=paging.page_size + 1, offset=offset, after=after)
+        shown = rows[: paging.page_size]
+        more = len(rows) > len(shown)
+        cursor = (
+            encode_cursor([_name(order), getattr(shown[-1], order.name), shown[-1].iccid]) if more else None
+        )
+        total = await self._sims.count(wanted) if paging.cursor is None else None
+        return Found(shown, total, cursor)
+
+    async def locked(self, iccids: Sequence[str]) -> Sequence[Sim]:
+        """Those of the SIMs that exist in scope, locked for a change."""
+        return await self._sims.locked(iccids)
+
+    async def in_device(self, device_id: UUID) -> Sim | None:
+        """The SIM linked to a device; lock it before a change."""
+        return await self._sims.of_device(device_id)
+
+    async def take_over(
+        self, facts: Sequence[CarrierSim], carrier: str, *, owner_of_new: UUID | None = None
+    ) -> Applied:
+        """Bring the rows up to the carrier's facts, writing only what differs, and tell of it."""
+        known = {sim.iccid: sim for sim in await self._sims.locked([one.iccid for one in facts])}
+        told: list[FleetEvent] = []
+        updated = 0
+        for one in facts:
+            if (sim := known.get(one.iccid)) is not None:
+                updated += _update(sim, one, told)
+        rows = [_row(one, carrier, owner_of_new) for one in facts if one.iccid not in known]
+        created = await self._sims.insert_new(rows)
+        for sim in created:
+            told += events.updated(sim)
+        await self._session.flush()
+        await Outbox(self._session).add(*told)
+        return Applied(len(created), updated, len(facts) - len(rows) - updated)
+
+    async def unlisted(self, carrier: str, listed: Select[str], *, after: str, limit: int) -> Sequence[str]:
+        """ICCIDs behind `after` that count as present but are not in the subquery `listed`."""
+        return await self._sims.unlisted(carrier, listed, after=after, limit=limit)
+
+    async def mark_missing(self, iccid: str) -> bool:
+        """Note that the carrier no longer knows a SIM; whether that is new."""
+        sim = await self._sims.get(iccid, for_update=True)
+        if sim is None or sim.missing_since is not None:
+            return False
+        sim.missing_since = sim.updated_at = datetime.now(UTC)
+        return True
+
+    async def tell(self, *sims: Sim) -> None:
+        """Publish the facts of SIMs whose owner or link changed."""
+        await self._session.flush()
+        await Outbox(self._session).add(*(event for sim in sims for event in events.updated(sim)))
+
+
+def owner_of(sim: Sim) -> UUID:
+    """The owner; raises Conflict for an unclaimed SIM."""
+    if sim.organization_id is None:
+        raise Conflict("the SIM belongs to no organisation yet; claim it first", code="SIM_UNCLAIMED")
+    return sim.organization_id
+
+
+def not_found(iccids: Sequence[str]) -> NotFound:
+    """The error for SIMs that do not exist or belong to somebody else."""
+    return NotFound("no such SIM", code="SIM_NOT_FOUND", details={"iccids": list(iccids)})
+
+
+def _update(sim: Sim, facts: CarrierSim, told: list[FleetEvent]) -> bool:
+    previous = sim.status
+    changed = sim.take_over(facts)
+    if "status" in changed:
+        told += events.status_changed(sim, previous)
+    if changed & events.PUBLISHED:
+        told += events.updated(sim)
+    return bool(changed)
+
+
+def _row(facts: CarrierSim, carrier: str, owner: UUID | None) -> dict[str, Any]:
+    values = {name: getattr(facts, name) for name in CARRIER_FACTS}
+    return {"iccid": facts.iccid, "carrier": carrier, "organization_id": owner, **values}
+
+
+def _name(order: Order) -> str:
+    return f"-{order.name}" if order.descending else order.name
+
+
+def _position(paging: PageParams, order: Order) -> tuple[Any, str] | None:
+    values = paging.position(3)
+    if values is None:
+        return None
+    name, value, iccid = values
+    if name != _name(order) or not isinstance(value, str) or not isinstance(iccid, str):
+        raise invalid("cursor", "belongs to a list in another order")
+    if SORTS[order.name].type.python_type is datetime:
+        try:
+            return datetime.fromisoformat(value), iccid
+        except ValueError:
+            raise invalid("cursor", "not a cursor of this list") from None
+    return value, iccid

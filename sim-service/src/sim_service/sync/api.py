@@ -1,0 +1,34 @@
+"""HTTP: ask for a sync of all SIMs, or of one."""
+
+from fastapi import APIRouter, Response
+
+from fleet_kit.app import API
+from fleet_kit.database import DbSession
+from fleet_kit.principal import CurrentOperator, CurrentUser, Role
+from sim_service.iccid import IccidPath
+from sim_service.jobs.api import shown
+from sim_service.jobs.models import JobKind
+from sim_service.jobs.schemas import JobOut
+from sim_service.jobs.service import JobService
+from sim_service.resources import AppCarrier, AppSessions
+from sim_service.sims.schemas import SimOut
+from sim_service.sync.service import SyncOfOne
+
+router = APIRouter(tags=["sync"])
+
+
+@router.post("/sims/sync-all", status_code=202)
+async def sync_all(user: CurrentOperator, session: DbSession, response: Response) -> JobOut:
+    """Have the worker sync all SIMs; while such a job is open, it is that one. Progress: /jobs/{id}."""
+    job = await JobService(session, user.scope).request(JobKind.SYNC_SIMS, user.user_id)
+    response.headers["Location"] = f"{API}/jobs/{job.id}"
+    return shown(job, user)
+
+
+@router.post("/sims/{iccid}/sync")
+async def sync_one(iccid: IccidPath, user: CurrentUser, sessions: AppSessions, carrier: AppCarrier) -> SimOut:
+    """Ask the carrier for one SIM now; 503 while it is away."""
+    sync = SyncOfOne(sessions, user.scope, carrier)
+    await sync.check(iccid)
+    user.require(Role.OPERATOR)
+    return SimOut.of(await sync.run(iccid), None)

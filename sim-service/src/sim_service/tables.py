@@ -1,0 +1,12 @@
+"""Every table, for migrations and their test."""
+
+from sim_service.database import Base
+from sim_service.devices import models as devices
+from sim_service.jobs import models as jobs
+from sim_service.quotas import models as quotas
+from sim_service.sims import models as sims
+from sim_service.usage import models as usage
+
+__all__ = ["devices", "jobs", "quotas", "sims", "usage"]
+
+metadata = Base.metadata

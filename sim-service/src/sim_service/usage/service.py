@@ -1,0 +1,108 @@
+"""The rules of usage: kept beyond the carrier's six months, asked for again only where it can have grown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from fleet_kit.database import Sessions
+from fleet_kit.errors import FleetError
+from fleet_kit.outbox import Outbox
+from fleet_kit.scope import Scope
+from sim_service.carrier.base import Carrier, Priority, UsageDay
+from sim_service.freshness import SERVE_KNOWN, Known
+from sim_service.sims.service import SimService, owner_of
+from sim_service.usage import events
+from sim_service.usage.models import SimUsageState
+from sim_service.usage.repository import UsageRepository
+
+_STILL_GROWING = timedelta(days=2)
+"""A day can grow after midnight: roaming partners report late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Every known day of a range, days without usage included."""
+
+    iccid: str
+    first: date
+    last: date
+    days: Sequence[UsageDay]
+
+
+class UsageService:
+    """Usage as one organisation sees it. `fresh`: seconds for which it is not asked for again."""
+
+    def __init__(self, sessions: Sessions, scope: Scope, carrier: Carrier, *, fresh: float) -> None:
+        self._sessions, self._scope, self._carrier = sessions, scope, carrier
+        self._fresh = timedelta(seconds=fresh)
+
+    async def check(self, iccid: str) -> UUID:
+        """The owner of the SIM; raises NotFound, or Conflict for an unclaimed one."""
+        async with self._sessions() as session:
+            return owner_of(await SimService(session, self._scope).get(iccid))
+
+    async def read(self, iccid: str, first: date, last: date, *, force: bool = False) -> Known[Usage]:
+        """Usage of the range, newly asked for where it may have grown; else, and if that fails, as known."""
+        owner = await self.check(iccid)
+        async with self._sessions() as session:
+            state = await UsageRepository(session, owner).state(iccid)
+        failure: FleetError | None = None
+        since = self._to_ask(state, first, last, force)
+        if since is not None:
+            try:
+                await self.refresh(iccid, owner, since, Priority.PEOPLE)
+            except SERVE_KNOWN as error:
+                if state is None or force:
+                    raise
+                failure = error
+        return await self._known(iccid, owner, first, last, failure)
+
+    async def refresh(self, iccid: str, owner: UUID, since: date, priority: Priority) -> None:
+        """Ask the carrier for everything since a day and keep what is new; raises the carrier's errors."""
+        today = datetime.now(UTC).date()
+        days = await self._carrier.usage(iccid, since, today, priority=priority)
+        async with self._sessions.begin() as session:
+            sim = await SimService(session, self._scope).get(iccid, for_update=True)
+            if sim.organization_id != owner:
+                return
+            usage = UsageRepository(session, owner)
+            kept = {row.day for row in await usage.between(iccid, since, today)}
+            worth = [day for day in days if day.day in kept or day != UsageDay(day.day)]
+            now = datetime.now(UTC)
+            written = await usage.record(iccid, worth, now)
+            await usage.note(iccid, since, now)
+            await Outbox(session).add(*(events.recorded(row) for row in written))
+
+    def _to_ask(self, state: SimUsageState | None, first: date, last: date, force: bool) -> date | None:
+        """The day since which the carrier has to be asked, None if what is known will do."""
+        now = datetime.now(UTC)
+        oldest = now.date() - timedelta(days=self._carrier.usage_days_kept - 1)
+        wanted = max(first, oldest)
+        if state is None or wanted < state.known_from:
+            return None if wanted > now.date() else wanted
+        settled = state.fetched_at.date() - _STILL_GROWING
+        if force:
+            return max(oldest, min(wanted, settled))
+        if last < settled or now - state.fetched_at < self._fresh:
+            return None
+        return max(oldest, state.known_from, settled)
+
+    async def _known(
+        self, iccid: str, owner: UUID, first: date, last: date, failure: FleetError | None
+    ) -> Known[Usage]:
+        async with self._sessions() as session:
+            usage = UsageRepository(session, owner)
+            rows = {row.day: row for row in await usage.between(iccid, first, last)}
+            state = await usage.state(iccid)
+        as_of = state.fetched_at if state else datetime.now(UTC)
+        asked = (max(first, state.known_from), min(last, as_of.date())) if state else (last, first)
+        span = range((asked[1] - asked[0]).days + 1)
+        days = sorted({*rows, *(asked[0] + timedelta(days=number) for number in span)})
+        shown = [
+            UsageDay(day, row.data_mo_bytes, row.data_mt_bytes, row.sms_mo, row.sms_mt)
+            if (row := rows.get(day))
+            else UsageDay(day)
+            for day in days
+        ]
+        return Known(Usage(iccid, first, last, shown), as_of, failure)

@@ -1,0 +1,39 @@
+"""What both processes hold open; tests replace pieces here."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fleet_kit.database import Sessions, create_engine, create_sessions
+from sim_service.carrier.base import Carrier
+from sim_service.carrier.once.build import open_once
+from sim_service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The database and the carrier."""
+
+    engine: AsyncEngine
+    sessions: Sessions
+    carrier: Carrier
+
+    async def check_database(self) -> None:
+        """Raise if the database does not answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, redis: Redis, name: str) -> AsyncIterator[Resources]:
+    """Open them, close them at the end."""
+    engine = create_engine(settings, name=name)
+    try:
+        async with open_once(settings, redis) as carrier:
+            yield Resources(engine, create_sessions(engine), carrier)
+    finally:
+        await engine.dispose()

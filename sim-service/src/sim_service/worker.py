@@ -1,0 +1,87 @@
+"""`python -m sim_service.worker`: outbox relay, device events, jobs and their schedule."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fleet_contracts.topology import SIM_EVENTS
+from fleet_kit.consumer import BatchConsumer, each_event
+from fleet_kit.denylist import open_redis
+from fleet_kit.messaging import Publisher
+from fleet_kit.relay import OutboxRelay
+from fleet_kit.worker import Job, every, main, run_worker
+from sim_service.jobs.models import JobKind
+from sim_service.jobs.runner import JobRunner
+from sim_service.links.consumers import DeviceEvents
+from sim_service.quotas.service import QuotaRefresh
+from sim_service.settings import Settings, get_settings
+from sim_service.sync.schedule import SyncSchedule
+from sim_service.sync.service import SyncOfAll
+from sim_service.wiring import Resources, open_resources
+
+NAME = "sim-worker"
+_PURGE_SECONDS = 3600
+_SCHEDULE_SECONDS = 10
+
+
+async def run(settings: Settings) -> None:
+    """Run until stopped."""
+    url = settings.amqp_url.get_secret_value()
+    publisher = Publisher(url, NAME, timeout_seconds=settings.publish_timeout_seconds)
+    async with _resources(settings) as resources:
+        relay = OutboxRelay(resources.engine, publisher)
+        consumer = BatchConsumer(
+            url, SIM_EVENTS, each_event(DeviceEvents(resources.sessions).handle), publisher, NAME
+        )
+        schedule = SyncSchedule(resources.sessions, every_seconds=settings.sim_sync_every_seconds)
+        await run_worker(
+            NAME,
+            settings,
+            {
+                "relay": relay.run,
+                "purge": partial(every, _PURGE_SECONDS, _purging(relay), name="purge"),
+                "consume": consumer.run,
+                "jobs": job_runner(settings, resources).run,
+                "schedule": partial(every, _SCHEDULE_SECONDS, schedule.look, name="schedule"),
+            },
+            checks={
+                "database": resources.check_database,
+                "broker": publisher.check,
+                "consumer": consumer.check,
+            },
+            stops=[consumer.stop],
+        )
+    await publisher.close()
+
+
+def _purging(relay: OutboxRelay) -> Job:
+    async def purge() -> None:
+        await relay.purge()
+
+    return purge
+
+
+def job_runner(settings: Settings, resources: Resources) -> JobRunner:
+    """Every kind of job and who does it."""
+    sync = SyncOfAll(
+        resources.carrier,
+        parallel=settings.sync_parallel_pages,
+        owner_of_new=settings.carrier_default_organization,
+    )
+    quotas = QuotaRefresh(resources.sessions, resources.carrier)
+    handlers = {JobKind.SYNC_SIMS: sync.run, JobKind.REFRESH_QUOTAS: quotas.run}
+    return JobRunner(resources.sessions, handlers, lease=settings.job_lease_seconds)
+
+
+@asynccontextmanager
+async def _resources(settings: Settings) -> AsyncIterator[Resources]:
+    redis = open_redis(settings.redis_url.get_secret_value())
+    try:
+        async with open_resources(settings, redis, NAME) as resources:
+            yield resources
+    finally:
+        await redis.aclose()
+
+
+if __name__ == "__main__":
+    main(partial(run, get_settings()))
