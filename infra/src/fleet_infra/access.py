@@ -5,10 +5,10 @@ import json
 from typing import Any
 
 from fleet_infra.databases import DATABASES
+from fleet_infra.files import write_private
 from fleet_infra.layout import Layout
 from fleet_infra.programs import database_url
 from fleet_infra.secret_store import Secrets
-from fleet_infra.servers.redis import write_private
 from fleet_infra.servers_of_fleet import FleetServers
 from fleet_infra.settings import FleetSettings
 

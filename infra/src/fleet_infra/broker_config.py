@@ -16,7 +16,7 @@ class Listeners:
 
 
 BASE = """
-# What a device may do is decided by device-service, and remembered for the time below: the delay of a revocation.
+# What a device may do is decided by device-service and remembered for ten seconds: the delay of a revocation.
 default_vhost = /
 loopback_users = none
 mqtt.allow_anonymous = false
@@ -51,7 +51,7 @@ auth_http.topic_path = {base}/internal/broker/topic
 
 
 def rabbitmq_conf(listeners: Listeners, definitions_file: str, device_service: str | None) -> str:
-    """Text of rabbitmq.conf; without `device_service` (its base address) only the broker's own users exist."""
+    """Text of rabbitmq.conf; without `device_service` (a base address) only the broker's own users exist."""
     lines = [
         f"listeners.tcp.1 = {listeners.amqp}",
         f"mqtt.listeners.tcp.1 = {listeners.mqtt}",

@@ -1,4 +1,4 @@
-"""The broker's users: one for each service, with the least it needs, an administrator, and one for people and tests."""
+"""The broker's users: one for each service with the least it needs, an administrator, and one for people."""
 
 from fleet_contracts import topology
 from fleet_infra.definitions import BrokerUser

@@ -13,7 +13,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from fleet_infra import compose
+from fleet_infra import compose, teardown
 from fleet_infra.containers import docker_answers
 from fleet_infra.databases import MigrationFailed
 from fleet_infra.fleet import CannotStart, Fleet
@@ -76,10 +76,10 @@ def up(_arguments: argparse.Namespace) -> None:
 
 def down(_arguments: argparse.Namespace) -> None:
     """Stop everything, in whichever way it runs."""
-    fleet = this_fleet()
-    stopped = fleet.down()
+    layout = Layout.of_clone()
+    stopped = teardown.stop(layout)
     if mode() == "compose":
-        stopped = compose.down(fleet.layout, fleet.settings) or stopped
+        stopped = compose.down(layout) or stopped
     console.print("The fleet is stopped; its data is kept." if stopped else "The fleet was not running.")
 
 
@@ -87,7 +87,7 @@ def status(_arguments: argparse.Namespace) -> None:
     """Show every program; status 1 unless all run and are well."""
     fleet = this_fleet()
     if mode() == "compose":
-        sys.exit(compose.status(fleet.layout, fleet.settings))
+        sys.exit(compose.status(fleet.layout))
     if not fleet.supervisor.is_running():
         sys.exit("The fleet is not running; start it with `make up`.")
     urls = health_urls(fleet.settings)
@@ -104,10 +104,10 @@ def status(_arguments: argparse.Namespace) -> None:
 
 def logs(arguments: argparse.Namespace) -> None:
     """Show the end of the logs; on a terminal, follow them."""
-    fleet = this_fleet()
+    layout = Layout.of_clone()
     if mode() == "compose":
-        sys.exit(compose.logs(fleet.layout, fleet.settings, arguments.service))
-    files = sorted(fleet.layout.logs.glob("*.log"))
+        sys.exit(compose.logs(layout, arguments.service))
+    files = sorted(layout.logs.glob("*.log"))
     names = [file.stem for file in files]
     if arguments.service:
         files = [file for file in files if file.stem == arguments.service]
@@ -119,7 +119,7 @@ def logs(arguments: argparse.Namespace) -> None:
 
 def reset(arguments: argparse.Namespace) -> None:
     """Delete all data and secrets, after asking."""
-    fleet = this_fleet()
+    layout = Layout.of_clone()
     if not arguments.yes:
         answer = (
             input("This deletes all data and secrets of this fleet. Type yes: ") if sys.stdin.isatty() else ""
@@ -127,8 +127,8 @@ def reset(arguments: argparse.Namespace) -> None:
         if answer.strip().lower() != "yes":
             sys.exit("Nothing was deleted. (`make reset YES=1` does not ask.)")
     if mode() == "compose":
-        compose.reset(fleet.layout, fleet.settings)
-    fleet.reset()
+        compose.reset(layout)
+    teardown.reset(layout)
     console.print("All data and secrets are deleted.")
 
 

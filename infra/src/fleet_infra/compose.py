@@ -1,6 +1,6 @@
 """The fleet as containers: the files docker-compose.yml needs, and the same commands as without Docker.
 
-docker-compose.yml reads its variables from `.fleet/compose.env` and the broker's files from `.fleet/compose/`.
+docker-compose.yml reads its variables from `.fleet/compose.env` and files from `.fleet/compose/`.
 """
 
 import shutil
@@ -12,11 +12,11 @@ from fleet_infra.access import write_access
 from fleet_infra.broker_config import Listeners, rabbitmq_conf
 from fleet_infra.broker_users import broker_users
 from fleet_infra.definitions import definitions_json
+from fleet_infra.files import write_private
 from fleet_infra.fleet import CannotStart, register_demo
 from fleet_infra.layout import Layout
 from fleet_infra.secret_store import Secrets, load_secrets, make_signing_key
 from fleet_infra.servers.rabbitmq import PLUGINS
-from fleet_infra.servers.redis import write_private
 from fleet_infra.settings import FleetSettings
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - inside a container; what is published is docker-compose.yml's choice
@@ -65,7 +65,7 @@ def up(layout: Layout, settings: FleetSettings) -> dict[str, Any]:
     return content
 
 
-def down(layout: Layout, _settings: FleetSettings) -> bool:
+def down(layout: Layout) -> bool:
     """Stop and remove the containers; volumes stay."""
     if not (layout.home / "compose.env").exists():
         return False
@@ -73,18 +73,18 @@ def down(layout: Layout, _settings: FleetSettings) -> bool:
     return True
 
 
-def reset(layout: Layout, _settings: FleetSettings) -> None:
+def reset(layout: Layout) -> None:
     """Remove containers and volumes."""
     if (layout.home / "compose.env").exists():
         _run(layout, "--profile", "simulator", "down", "--remove-orphans", "--volumes")
 
 
-def status(layout: Layout, _settings: FleetSettings) -> int:
+def status(layout: Layout) -> int:
     """Show the containers; the exit status of compose."""
     return _run(layout, "ps", check=False)
 
 
-def logs(layout: Layout, _settings: FleetSettings, service: str) -> int:
+def logs(layout: Layout, service: str) -> int:
     """Show the end of the logs; the exit status of compose."""
     return _run(layout, "logs", "--tail=100", *([service] if service else []), check=False)
 

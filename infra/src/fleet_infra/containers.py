@@ -66,11 +66,12 @@ class ContainerServers:
     def addresses(self) -> Addresses:
         """Addresses of what runs; others are given with port 0."""
         secret = self._password
+        postgres = f"127.0.0.1:{self._port('postgres', 5432)}"
         broker = f"127.0.0.1:{self._port('rabbitmq', 5672)}"
         return Addresses(
-            postgres_admin_url=f"postgresql://postgres:{secret}@127.0.0.1:{self._port('postgres', 5432)}/postgres",
+            postgres_admin_url=f"postgresql://postgres:{secret}@{postgres}/postgres",
             redis_url=f"redis://:{secret}@127.0.0.1:{self._port('redis', 6379)}/0",
-            amqp_url=f"amqp://test:{secret}@{broker}/%2F",
+            amqp_url=f"amqp://test:{secret}@{broker}",
             rabbitmq_management_url=f"http://127.0.0.1:{self._port('rabbitmq', MANAGEMENT_PORT)}",
             mongo_url=f"mongodb://127.0.0.1:{self._port('mongo', 27017)}/?directConnection=true",
             mqtt_port=self._port("rabbitmq", MQTT_PORT),

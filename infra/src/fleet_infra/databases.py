@@ -20,7 +20,7 @@ class MigrationFailed(Exception):
 
 
 def make_databases(admin_url: str, secrets: Secrets) -> list[str]:
-    """One role and one database for each service, closed to the others. Returns the names of those made now."""
+    """One role and database for each service, closed to the others. Returns the names of those made now."""
     return run_apart(_make_databases(admin_url, secrets))
 
 

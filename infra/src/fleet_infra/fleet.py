@@ -1,18 +1,14 @@
-"""One fleet without Docker: up, down, and what is left behind."""
+"""Bringing up one fleet without Docker."""
 
-import contextlib
 import json
-import shutil
-from collections.abc import Callable
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
-from fleet_infra import gateway, supervisor
+from fleet_infra import gateway, supervisor_config
 from fleet_infra.access import access, write_access
 from fleet_infra.databases import DATABASES, make_databases, migrate
 from fleet_infra.health import wait_healthy
@@ -22,12 +18,14 @@ from fleet_infra.progress import Steps
 from fleet_infra.secret_store import Secrets, load_secrets, make_signing_key
 from fleet_infra.servers import Server, wait_ready
 from fleet_infra.servers.ports import is_taken
-from fleet_infra.servers.postgres import remove_cluster
 from fleet_infra.servers_of_fleet import FleetServers, fleet_servers
 from fleet_infra.settings import FleetSettings
+from fleet_infra.supervisor import Supervisor
+from fleet_infra.teardown import stop_orphans
 
 SERVER_SECONDS = 90.0
 HEALTH_SECONDS = 120.0
+PID_SECONDS = 5.0
 OUTSIDE_PORTS = ("GATEWAY_PORT", "MQTT_PORT")
 
 
@@ -43,9 +41,9 @@ class Fleet:
     settings: FleetSettings
 
     @property
-    def supervisor(self) -> supervisor.Supervisor:
+    def supervisor(self) -> Supervisor:
         """Its supervisor, running or not."""
-        return supervisor.Supervisor(self.layout)
+        return Supervisor(self.layout)
 
     def up(self, steps: Steps) -> dict[str, Any]:
         """Bring up what does not run yet, wait until all is well, and return the content of access.json."""
@@ -63,41 +61,29 @@ class Fleet:
             with steps.step("Simulated devices"):
                 register_demo(self.settings, secrets)
                 self.supervisor.start_group("simulator")
+                self._await_pid("device-simulator")
                 content = self._publish_access(secrets, servers)
         return content
 
-    def down(self) -> bool:
-        """Stop everything; False when nothing ran."""
-        stopped = self.supervisor.stop()
-        orphans = stop_orphans(self.layout)
-        for file in (*self.layout.pids.glob("*.pid"), self.layout.home / "ports.json"):
-            file.unlink(missing_ok=True)
-        return stopped or orphans
-
-    def reset(self) -> None:
-        """Stop everything and delete all data, secrets included."""
-        self.down()
-        remove_cluster(self.layout.home / "postgres")
-        shutil.rmtree(self.layout.home, ignore_errors=True)
-
     def _refuse_taken_ports(self) -> None:
-        record = self.layout.home / "ports.json"
-        ours = set(json.loads(record.read_text()).values()) if record.exists() else set()
+        record = self.layout.ports_file
+        known = self.supervisor.is_running() and record.exists()
+        ours = set(json.loads(record.read_text(encoding="utf-8")).values()) if known else set()
         taken = []
         for name, port in self.settings.ports().items():
             address = self.settings.bind_address if name in OUTSIDE_PORTS else "127.0.0.1"
-            if not (port in ours and self.supervisor.is_running()) and is_taken(port, address):
+            if port not in ours and is_taken(port, address):
                 taken.append(f"Port {port} is taken by another program: set {name} in .env to a free one.")
         if taken:
             raise CannotStart("\n".join(taken))
-        record.write_text(json.dumps(self.settings.ports()))
+        record.write_text(json.dumps(self.settings.ports()), encoding="utf-8")
 
     def _prepare(self, steps: Steps, secrets: Secrets, servers: FleetServers) -> None:
         with steps.step("Files"), ThreadPoolExecutor() as pool:
             jobs: list[Future[None]] = [pool.submit(server.prepare) for server in servers.all()]
             gateway.write_configuration(self.layout, self.settings)
             groups = program_groups(self.layout, self.settings, secrets, servers)
-            supervisor.write_configuration(self.layout, groups)
+            supervisor_config.write_configuration(self.layout, groups)
             for job in jobs:
                 job.result()
 
@@ -131,6 +117,11 @@ class Fleet:
 
             list(pool.map(run, DATABASES))
 
+    def _await_pid(self, name: str) -> None:
+        deadline = time.monotonic() + PID_SECONDS
+        while not (self.layout.pids / f"{name}.pid").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def _publish_access(self, secrets: Secrets, servers: FleetServers) -> dict[str, Any]:
         content = access(self.layout, self.settings, secrets, servers)
         write_access(self.layout, content)
@@ -151,28 +142,3 @@ def register_demo(settings: FleetSettings, secrets: Secrets) -> None:
         answer = client.post("/auth/register", json={**credentials, "organization_name": "Demo"})
     if answer.status_code != httpx.codes.CREATED:
         raise CannotStart(f"The account {settings.demo_email} could not be registered: {answer.text[:300]}")
-
-
-def stop_orphans(layout: Layout) -> bool:
-    """Stop programs that outlived their supervisor; True when there were some."""
-    found = [process for file in layout.pids.glob("*.pid") if (process := _started_by(file)) is not None]
-    _signal(found, lambda process: process.terminate())
-    _, alive = psutil.wait_procs(found, timeout=30)
-    _signal(alive, lambda process: process.kill())
-    psutil.wait_procs(alive, timeout=5)
-    return bool(found)
-
-
-def _started_by(file: Path) -> psutil.Process | None:
-    """The process a pid file was written for, unless it ended and its number went to another."""
-    with contextlib.suppress(psutil.Error, ValueError):
-        process = psutil.Process(int(file.read_text()))
-        if process.create_time() <= file.stat().st_mtime + 1 and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    return None
-
-
-def _signal(processes: list[psutil.Process], send: Callable[[psutil.Process], None]) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            send(process)

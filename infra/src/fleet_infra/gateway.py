@@ -1,4 +1,4 @@
-"""nginx: renders the gateway's templates and says how to run it in the foreground, beside a distribution's own."""
+"""nginx: renders the gateway's templates and says how to run it, beside a distribution's own."""
 
 import os
 import re

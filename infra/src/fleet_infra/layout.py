@@ -44,6 +44,11 @@ class Layout:
         return self.home / "access.json"
 
     @property
+    def ports_file(self) -> Path:
+        """Ports of the fleet that runs."""
+        return self.home / "ports.json"
+
+    @property
     def logs(self) -> Path:
         """One log file for each process."""
         return self.home / "logs"
@@ -54,13 +59,18 @@ class Layout:
         return self.home / "pids"
 
     @property
+    def environment(self) -> Path:
+        """One file for each process with its environment; secrets are in it."""
+        return self.home / "environment"
+
+    @property
     def nginx(self) -> Path:
         """Rendered configuration and temporary files of nginx."""
         return self.home / "nginx"
 
     @property
     def supervisor_conf(self) -> Path:
-        """Configuration of supervisord; holds secrets."""
+        """Configuration of supervisord."""
         return self.home / "supervisord.conf"
 
     @property
@@ -80,5 +90,5 @@ class Layout:
     def make(self) -> None:
         """Make the folders, for us only."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.logs, self.pids, self.nginx):
+        for folder in (self.logs, self.pids, self.nginx, self.environment):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

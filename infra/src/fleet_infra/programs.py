@@ -47,7 +47,7 @@ def program_groups(
             _sandbox(layout, settings, secrets),
         ],
         "gateway": [nginx_process(layout)],
-        "simulator": [_simulator(layout, settings, secrets)] if settings.sim_devices else [],
+        "simulator": [_simulator(layout, settings)] if settings.sim_devices else [],
     }
 
 
@@ -56,7 +56,6 @@ def service_environment(
 ) -> dict[str, str]:
     """Environment of a service's API, worker and migrations."""
     ports = {service.name: service for service in services(settings)}
-    urls = {other: f"http://127.0.0.1:{service.port}" for other, service in ports.items()}
     password = getattr(secrets, f"rabbitmq_{name}")
     common = {
         "ENVIRONMENT": settings.environment,
@@ -66,42 +65,34 @@ def service_environment(
         "LOG_LEVEL": settings.log_level,
         "AMQP_URL": f"amqp://fleet-{name}:{password}@127.0.0.1:{settings.amqp_port}",
         "REDIS_URL": servers.redis.url,
-        "SIGNING_URL": urls["signing"],
+        "SIGNING_URL": f"http://127.0.0.1:{settings.signing_port}",
     }
-    return common | _own_environment(name, layout, settings, secrets, servers, urls)
-
-
-def _own_environment(
-    name: str,
-    layout: Layout,
-    settings: FleetSettings,
-    secrets: Secrets,
-    servers: FleetServers,
-    urls: dict[str, str],
-) -> dict[str, str]:
-    offline = str(settings.device_offline_after_seconds)
     if name == "monitoring":
-        return {
-            "MONGO_URL": servers.mongo.url,
-            "MONGO_DATABASE": "monitoring",
-            "TELEMETRY_RETENTION_DAYS": str(settings.telemetry_retention_days),
-            "DEVICE_OFFLINE_AFTER_SECONDS": offline,
-            "DEVICE_URL": urls["device"],
-            "SIM_URL": urls["sim"],
-        }
-    database = {"DATABASE_URL": database_url(name, settings, secrets)}
-    if name == "signing":
-        return database | {
+        return common | _monitoring_environment(settings, servers)
+    own = {
+        "signing": {
             "SIGNING_KEY_FILE": str(layout.signing_key.absolute()),
             "PLATFORM_ADMIN_EMAIL": settings.admin_email,
             "PLATFORM_ADMIN_PASSWORD": secrets.admin_password,
-        }
-    if name == "device":
-        return database | {"DEVICE_OFFLINE_AFTER_SECONDS": offline}
-    return database | {
-        "CARRIER_URL": f"http://127.0.0.1:{settings.sandbox_port}",
-        "CARRIER_CLIENT_ID": secrets.carrier_client_id,
-        "CARRIER_CLIENT_SECRET": secrets.carrier_client_secret,
+        },
+        "device": {"DEVICE_OFFLINE_AFTER_SECONDS": str(settings.device_offline_after_seconds)},
+        "sim": {
+            "CARRIER_URL": f"http://127.0.0.1:{settings.sandbox_port}",
+            "CARRIER_CLIENT_ID": secrets.carrier_client_id,
+            "CARRIER_CLIENT_SECRET": secrets.carrier_client_secret,
+        },
+    }
+    return common | own[name] | {"DATABASE_URL": database_url(name, settings, secrets)}
+
+
+def _monitoring_environment(settings: FleetSettings, servers: FleetServers) -> dict[str, str]:
+    return {
+        "MONGO_URL": servers.mongo.url,
+        "MONGO_DATABASE": "monitoring",
+        "TELEMETRY_RETENTION_DAYS": str(settings.telemetry_retention_days),
+        "DEVICE_OFFLINE_AFTER_SECONDS": str(settings.device_offline_after_seconds),
+        "DEVICE_URL": f"http://127.0.0.1:{settings.device_port}",
+        "SIM_URL": f"http://127.0.0.1:{settings.sim_port}",
     }
 
 
@@ -135,17 +126,14 @@ def _sandbox(layout: Layout, settings: FleetSettings, secrets: Secrets) -> Proce
     return _python("once-sandbox", (str(Path(sys.prefix) / "bin" / "once-sandbox"),), layout, environment)
 
 
-def _simulator(layout: Layout, settings: FleetSettings, secrets: Secrets) -> Process:
-    command = [str(Path(sys.prefix) / "bin" / "device-simulator")]
+def _simulator(layout: Layout, settings: FleetSettings) -> Process:
+    command = [
+        str(Path(sys.prefix) / "bin" / "device-simulator"),
+        "--access",
+        str(layout.access_file.absolute()),
+    ]
     command += ["--devices", str(settings.sim_devices), "--rate", f"{settings.sim_rate:g}"]
-    environment = {
-        "GATEWAY_URL": settings.gateway_url,
-        "MQTT_HOST": settings.reach,
-        "MQTT_PORT": str(settings.mqtt_port),
-        "FLEET_EMAIL": settings.demo_email,
-        "FLEET_PASSWORD": secrets.demo_password,
-    }
-    return _python("device-simulator", tuple(command), layout, environment)
+    return _python("device-simulator", tuple(command), layout, {})
 
 
 def _python(name: str, arguments: tuple[str, ...], layout: Layout, environment: dict[str, str]) -> Process:

@@ -1,4 +1,4 @@
-"""Servers for tests: shared ones named by FLEET_TEST_SERVERS, containers, or scratch servers on free ports."""
+"""Servers for tests on free ports in a temporary folder, and the addresses of others."""
 
 import json
 import os

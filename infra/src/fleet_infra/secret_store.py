@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fleet_infra.servers.redis import write_private
+from fleet_infra.files import write_private
 
 
 def _secret() -> str:

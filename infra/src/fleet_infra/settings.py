@@ -88,7 +88,7 @@ class FleetSettings(BaseSettings):
 def load(env_file: Path) -> FleetSettings:
     """Read `.env` and the environment; raises SettingsRefused."""
     try:
-        settings = FleetSettings(_env_file=env_file)  # type: ignore[call-arg]
+        settings = FleetSettings(_env_file=env_file)
     except ValidationError as error:
         raise SettingsRefused("\n".join(_sentence(entry) for entry in error.errors())) from error
     refuse_shared_ports(settings)
@@ -113,7 +113,8 @@ def _sentence(entry: object) -> str:
 def example() -> str:
     """Text of .env.example."""
     lines = [
-        "# Settings of a fleet on one machine. Copy to .env and change what you need; every value below is the default.",
+        "# Settings of a fleet on one machine. Copy to .env and change what you need;",
+        "# every value below is the default.",
         "# Secrets are not here: `make up` makes them once, in .fleet/.",
         "",
     ]

@@ -1,8 +1,7 @@
-"""supervisord: its configuration, starting it, asking it, stopping it."""
+"""supervisord: starting it, asking it, stopping it."""
 
 import http.client
 import os
-import shlex
 import socket
 import subprocess
 import sys
@@ -14,9 +13,6 @@ from typing import Any, cast
 import psutil
 
 from fleet_infra.layout import Layout
-from fleet_infra.programs import Groups
-from fleet_infra.servers import Process
-from fleet_infra.servers.redis import write_private
 
 KEPT = (
     "PATH",
@@ -30,98 +26,6 @@ KEPT = (
     "SSL_CERT_DIR",
 )
 """What programs get of our environment; anything else might be taken for one of their settings."""
-
-MAIN = """[unix_http_server]
-file={socket}
-chmod=0600
-
-[supervisord]
-logfile={logs}/supervisord.log
-logfile_maxbytes=5MB
-logfile_backups=2
-loglevel=info
-pidfile={pid}
-childlogdir={logs}
-minfds=16384
-nodaemon=false
-silent=true
-strip_ansi=true
-identifier=fleet
-{user}
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-
-[supervisorctl]
-serverurl=unix://{socket}
-"""
-
-PROGRAM = """
-[program:{name}]
-command={command}
-directory={directory}
-environment={environment}
-autostart=false
-autorestart=true
-startsecs=2
-startretries=100000
-stopsignal={signal}
-stopwaitsecs={seconds}
-killasgroup=true
-stdout_logfile={logs}/{name}.log
-stdout_logfile_maxbytes=10MB
-stdout_logfile_backups=3
-redirect_stderr=true
-"""
-
-# Notes the id of the process it becomes, in a file and in access.json, at every start. $1 is the folder, $2 the name.
-LAUNCHER = """#!/bin/sh
-home=$1; name=$2; shift 2
-echo $$ > "$home/pids/$name.pid"
-if [ -f "$home/access.json" ]; then
-  flock "$home/access.lock" sed -i "s/^\\( *\\"$name\\": \\)[0-9][0-9]*/\\1$$/" "$home/access.json"
-fi
-exec "$@"
-"""
-
-
-def write_configuration(layout: Layout, groups: Groups) -> None:
-    """Write supervisord.conf (it holds secrets) and the launcher."""
-    write_private(layout.home / "launch", LAUNCHER)
-    user = "user=root\n" if os.geteuid() == 0 else ""
-    text = MAIN.format(
-        socket=layout.supervisor_socket,
-        logs=layout.logs.absolute(),
-        pid=layout.supervisor_pid.absolute(),
-        user=user,
-    )
-    for number, (group, processes) in enumerate(groups.items(), start=1):
-        text += "".join(_program(layout, process) for process in processes)
-        names = ",".join(process.name for process in processes)
-        text += f"\n[group:{group}]\nprograms={names}\npriority={number}\n" if processes else ""
-    write_private(layout.supervisor_conf, text)
-
-
-def _program(layout: Layout, process: Process) -> str:
-    launcher = ["/bin/sh", str(layout.home.absolute() / "launch"), str(layout.home.absolute()), process.name]
-    drop = (
-        ["setpriv", f"--reuid={process.user}", f"--regid={process.user}", "--init-groups"]
-        if process.user
-        else []
-    )
-    command = shlex.join([*launcher, *drop, *process.command])
-    return PROGRAM.format(
-        name=process.name,
-        command=command.replace("%", "%%"),
-        directory=process.directory,
-        environment=",".join(f'{key}="{_quoted(value)}"' for key, value in process.environment.items()),
-        signal=process.stop_signal,
-        seconds=process.stop_seconds,
-        logs=layout.logs.absolute(),
-    )
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
 
 
 class _Connection(http.client.HTTPConnection):

@@ -7,6 +7,7 @@ answers, or are started on free ports in a temporary folder. Each is started whe
 import itertools
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -198,3 +199,8 @@ def mongo_database(make_mongo_database: UrlFactory) -> str:
 def with_path(url: str, path: str) -> str:
     """The same address with another path: database, vhost or database number."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A session that is asked to end stops the servers it started."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end by SIGTERM", returncode=143))

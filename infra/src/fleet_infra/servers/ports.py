@@ -3,7 +3,7 @@ import random
 import socket
 
 BELOW_EPHEMERAL = range(15_000, 32_000)
-"""The kernel hands out ports above to outgoing connections, which could take a port before its server does."""
+"""The kernel gives the ports above to outgoing connections, which could take one before its server does."""
 
 
 def free_ports(count: int) -> list[int]:

@@ -131,7 +131,7 @@ class PostgresServer:
             command = [f"{self._bin()}/initdb", "-D", str(data), "-U", "postgres", "-A", "scram-sha-256"]
             command += ["--pwfile", pwfile.name, "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
             command += [] if self.durable else ["--no-sync"]
-            result = subprocess.run(command, **run_as(self.user), check=False)
+            result = run_as(self.user, command)
         if result.returncode != 0:
             raise NotReady(f"initdb failed: {result.stderr.strip() or result.stdout.strip()}")
 
@@ -145,13 +145,13 @@ class PostgresServer:
             target.write_text(text, encoding="utf-8")
 
 
-def run_as(user: str | None) -> dict[str, object]:
-    """Keyword arguments for subprocess.run: as that user, without any group of ours, output kept."""
-    base: dict[str, object] = {"capture_output": True, "text": True, "cwd": "/", "stdin": subprocess.DEVNULL}
-    if user is None:
-        return base
-    owner = pwd.getpwnam(user)
-    return base | {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+def run_as(user: str | None, command: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end, without any group of ours if as another user; its output is kept."""
+    if user is not None:
+        command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *command]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False
+    )
 
 
 def remove_cluster(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""RabbitMQ as a private node: its own name, ports, cookie, port mapper and folders, beside any other on the machine."""
+"""RabbitMQ as a private node: its own ports, cookie, port mapper and folders, beside any other."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 
+from fleet_infra.files import write_private
 from fleet_infra.servers.base import NotReady, Process
 from fleet_infra.servers.ports import accepts
-from fleet_infra.servers.redis import write_private
 
 PLUGINS = (
     "rabbitmq_management",
@@ -128,7 +128,7 @@ class RabbitServer:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{SPARING} -kernel inet_dist_use_interface {{127,0,0,1}}",
             "ERL_EPMD_PORT": str(ports.mapper),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            # Without it the script stays in front of the broker and turns a signal into a second Erlang machine.
+            # Without it the script stays in front of the broker instead of becoming it.
             "RUNNING_UNDER_SYSTEMD": "true",
             **self.environment,
         }

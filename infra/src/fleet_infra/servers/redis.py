@@ -1,10 +1,9 @@
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import redis
 
+from fleet_infra.files import write_private
 from fleet_infra.servers.base import NotReady, Process
 
 CONFIG = """bind 127.0.0.1
@@ -59,21 +58,8 @@ class RedisServer:
         """PING."""
         client = redis.Redis.from_url(self.url, socket_timeout=3)
         try:
-            cast(bool, client.ping())
+            client.ping()
         except redis.RedisError as error:
             raise NotReady(f"redis on port {self.port}: {error!r}") from error
         finally:
             client.close()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, with its whole content at once or not at all."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.write(text)
-    fresh.replace(path)

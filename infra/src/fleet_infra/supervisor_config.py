@@ -1,0 +1,109 @@
+"""supervisord's configuration: how each program is started, restarted, stopped and logged."""
+
+import hashlib
+import os
+import shlex
+
+from fleet_infra.files import write_private
+from fleet_infra.layout import Layout
+from fleet_infra.programs import Groups
+from fleet_infra.servers import Process
+
+MAIN = """[unix_http_server]
+file={socket}
+chmod=0600
+
+[supervisord]
+logfile={logs}/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=2
+loglevel=info
+pidfile={pid}
+childlogdir={logs}
+minfds=16384
+nodaemon=false
+silent=true
+strip_ansi=true
+identifier=fleet
+{user}
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{socket}
+"""
+
+PROGRAM = """
+[program:{name}]
+command={command}
+directory={directory}
+environment=FLEET_CONFIGURATION="{fingerprint}"
+autostart=false
+autorestart=true
+startsecs=2
+startretries=100000
+stopsignal={signal}
+stopwaitsecs={seconds}
+killasgroup=true
+stdout_logfile={logs}/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=3
+redirect_stderr=true
+"""
+
+# Takes the program's environment and notes, at every start, the id of the process that it becomes: in a file and
+# in access.json. $1: folder, $2: name.
+LAUNCHER = """#!/bin/sh
+home=$1; name=$2; shift 2
+. "$home/environment/$name"
+echo $$ > "$home/pids/$name.pid"
+if [ -f "$home/access.json" ]; then
+  flock "$home/access.lock" sed -i "s/^\\( *\\"$name\\": \\)[0-9][0-9]*/\\1$$/" "$home/access.json"
+fi
+exec "$@"
+"""
+
+
+def write_configuration(layout: Layout, groups: Groups) -> None:
+    """Write supervisord.conf, the launcher, and a file with the environment of each program."""
+    write_private(layout.home / "launch", LAUNCHER)
+    user = "user=root\n" if os.geteuid() == 0 else ""
+    text = MAIN.format(
+        socket=layout.supervisor_socket,
+        logs=layout.logs.absolute(),
+        pid=layout.supervisor_pid.absolute(),
+        user=user,
+    )
+    for number, (group, processes) in enumerate(groups.items(), start=1):
+        text += "".join(_program(layout, process) for process in processes)
+        for process in processes:
+            write_private(layout.environment / process.name, _environment(process))
+        names = ",".join(process.name for process in processes)
+        text += f"\n[group:{group}]\nprograms={names}\npriority={number}\n" if processes else ""
+    write_private(layout.supervisor_conf, text)
+
+
+def _program(layout: Layout, process: Process) -> str:
+    launcher = ["/bin/sh", str(layout.home.absolute() / "launch"), str(layout.home.absolute()), process.name]
+    drop = (
+        ["setpriv", f"--reuid={process.user}", f"--regid={process.user}", "--init-groups"]
+        if process.user
+        else []
+    )
+    command = shlex.join([*launcher, *drop, *process.command])
+    return PROGRAM.format(
+        name=process.name,
+        command=command.replace("%", "%%"),
+        directory=process.directory,
+        fingerprint=hashlib.sha256(_environment(process).encode()).hexdigest(),
+        signal=process.stop_signal,
+        seconds=process.stop_seconds,
+        logs=layout.logs.absolute(),
+    )
+
+
+def _environment(process: Process) -> str:
+    """Lines for a shell; supervisord's own notation cannot express every value."""
+    return "".join(
+        f"export {name}={shlex.quote(value)}\n" for name, value in sorted(process.environment.items())
+    )

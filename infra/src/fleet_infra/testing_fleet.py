@@ -1,0 +1,44 @@
+"""Pytest plugin: the whole fleet, on free ports and in a temporary folder, once for a test session."""
+
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from fleet_infra import teardown
+from fleet_infra.fleet import Fleet
+from fleet_infra.layout import Layout
+from fleet_infra.progress import Steps
+from fleet_infra.servers.ports import free_ports
+from fleet_infra.settings import FleetSettings
+
+
+def scratch_settings(**changes: Any) -> FleetSettings:
+    """Settings on free ports; the environment and `.env` have no say in them."""
+    names = [name for name in FleetSettings.model_fields if name.endswith("_port")]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    defaults = {name: field.default for name, field in FleetSettings.model_fields.items()}
+    return FleetSettings.model_validate(defaults | ports | changes)
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[dict[str, Any]]:
+    """Content of access.json of a whole fleet without simulator; FLEET_ACCESS names a running one instead."""
+    running = os.environ.get("FLEET_ACCESS")
+    if running:
+        yield json.loads(Path(running).read_text(encoding="utf-8"))
+        return
+    layout = Layout(Layout.of_clone().root, Path(tempfile.mkdtemp(prefix="fleet-test-")) / ".fleet")
+    try:
+        with Steps(Console(file=io.StringIO())) as steps:
+            yield Fleet(layout, scratch_settings(sim_devices=0)).up(steps)
+    finally:
+        teardown.reset(layout)
+        shutil.rmtree(layout.home.parent, ignore_errors=True)
