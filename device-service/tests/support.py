@@ -11,10 +11,14 @@ _numbers = itertools.count(1)
 
 
 def make_iccid() -> str:
-    """A new ICCID of 19 digits with a right check digit."""
-    body = f"89882280666{next(_numbers):07d}"
-    doubled = (int(digit) * (2 - position % 2) for position, digit in enumerate(reversed(body)))
-    return f"{body}{-sum(number // 10 + number % 10 for number in doubled) % 10}"
+    """A new ICCID of 19 digits."""
+    return f"89882280666{next(_numbers):08d}"
+
+
+def with_check_digit(iccid: str) -> str:
+    """The 20 digits that a modem reports."""
+    doubled = (int(digit) * (2 - position % 2) for position, digit in enumerate(reversed(iccid)))
+    return f"{iccid}{-sum(number // 10 + number % 10 for number in doubled) % 10}"
 
 
 async def outbox_of(app: FastAPI, subject: str) -> list[dict[str, Any]]:

@@ -56,7 +56,8 @@ async def test_wrong_keys_are_refused(organization: Organization, anyone: httpx.
         "Device",
         f"Device {made['id']}:\xff",
     ):
-        answer = await anyone.post(path, json=READING, headers={"Authorization": value.encode("latin-1")})  # type: ignore[dict-item]
+        headers = {b"Authorization": value.encode("latin-1")}
+        answer = await anyone.post(path, json=READING, headers=headers)
         assert answer.status_code == 401, value
         assert answer.json()["error"]["code"] in {"DEVICE_KEY_INVALID", "UNAUTHORIZED"}
 

@@ -1,9 +1,10 @@
 """The worker: outbox relay, consumer of sightings, sweeper."""
 
+from device_service.consumers import EventsConsumer
 from device_service.main import caches
-from device_service.presence.consumers import PresenceConsumer
 from device_service.presence.service import PresenceService
 from device_service.settings import settings
+from device_service.sim_links.service import SimLinkService
 from fleet_contracts.topology import DEVICE_EVENTS
 from fleet_kit.consumer import BatchConsumer
 from fleet_kit.database import create_engine, create_sessions
@@ -23,10 +24,10 @@ async def run() -> None:
     engine = create_engine(config, name=NAME)
     redis = open_redis(config.redis_url.get_secret_value())
     publisher = Publisher(url, NAME, timeout_seconds=config.publish_timeout_seconds)
-    presence = PresenceService(
-        create_sessions(engine), caches(redis), offline_after_seconds=config.device_offline_after_seconds
-    )
-    consumer = BatchConsumer(url, DEVICE_EVENTS, PresenceConsumer(presence), publisher, NAME)
+    sessions, copies = create_sessions(engine), caches(redis)
+    presence = PresenceService(sessions, copies, offline_after_seconds=config.device_offline_after_seconds)
+    handler = EventsConsumer(presence, SimLinkService(sessions, copies))
+    consumer = BatchConsumer(url, DEVICE_EVENTS, handler, publisher, NAME)
     relay = OutboxRelay(engine, publisher)
 
     async def sweep() -> None:

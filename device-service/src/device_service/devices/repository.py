@@ -63,7 +63,7 @@ class DeviceRepository:
         for column, value in (
             (Device.type, wanted.type),
             (Device.status, wanted.status),
-            (Device.iccid, wanted.iccid),
+            (Device.iccid, wanted.iccid and wanted.iccid[:19]),
         ):
             if value is not None:
                 conditions.append(column == value)

@@ -19,11 +19,11 @@ def _printable(value: str) -> str:
 
 
 def _iccid(value: str) -> str:
-    """ITU-T E.118: the last digit is the Luhn check digit of those before it."""
+    """The 19 digits that carriers use, without the Luhn digit that modems add (ITU-T E.118)."""
     doubled = (int(digit) * (1 + position % 2) for position, digit in enumerate(reversed(value)))
-    if sum(number // 10 + number % 10 for number in doubled) % 10:
-        raise ValueError("check digit is wrong")
-    return value
+    if len(value) == 20 and sum(number // 10 + number % 10 for number in doubled) % 10:
+        raise ValueError("the check digit is wrong")
+    return value[:19]
 
 
 def _distinct(tags: list[str]) -> list[str]:
@@ -39,7 +39,7 @@ Iccid = Annotated[str, StringConstraints(pattern=r"^[0-9]{19,20}$"), AfterValida
 
 
 class DeviceIn(StrictModel):
-    """A whole device, to create or to replace. `iccid` is its SIM's number with check digit."""
+    """A whole device, to create or to replace. `iccid` has 19 digits; a 20th is checked and left out."""
 
     name: Name
     type: TypeName

@@ -1,0 +1,62 @@
+"""What other services tell this one, by way of the queue `device.events`."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from pydantic import ValidationError
+
+from device_service.presence.service import PresenceService
+from device_service.servers import AWAY, is_away
+from device_service.sim_links.service import SimLinkService
+from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryPresence, UnknownEventType, parse_event
+from fleet_kit.consumer import Failure, Pause
+from fleet_kit.delivery import Delivery, RejectNow
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Batch:
+    """What a batch comes down to: only the newest word on each device and each SIM matters."""
+
+    heard: dict[tuple[UUID, UUID], datetime] = field(default_factory=dict)
+    links: dict[tuple[UUID, str], UUID | None] = field(default_factory=dict)
+
+    def fold(self, event: FleetEvent) -> None:
+        if event.organizationid is None:
+            return
+        if isinstance(event, TelemetryPresence):
+            for device in event.data.devices:
+                key = (event.organizationid, device.id)
+                self.heard[key] = max(self.heard.get(key, device.last_seen), device.last_seen)
+        elif isinstance(event, SimUpdated):
+            self.links[event.organizationid, event.data.iccid] = event.data.device_id
+
+
+class EventsConsumer:
+    """Turns a batch of events into few changes of the database. Other types of event are skipped."""
+
+    def __init__(self, presence: PresenceService, sim_links: SimLinkService) -> None:
+        self._presence, self._sim_links = presence, sim_links
+
+    async def __call__(self, deliveries: list[Delivery]) -> list[Failure]:
+        """Handle a batch; raises Pause while Postgres is away."""
+        batch = _Batch()
+        failures = []
+        for delivery in deliveries:
+            try:
+                batch.fold(parse_event(delivery.body))
+            except UnknownEventType as unknown:
+                log.info("event skipped", reason=str(unknown))
+            except ValidationError as error:
+                failures.append(Failure(delivery, RejectNow(f"not a valid event: {error}"[:300])))
+        try:
+            await self._presence.heard(batch.heard)
+            await self._sim_links.follow(batch.links)
+        except AWAY as error:
+            if not is_away(error):
+                raise
+            raise Pause(f"Postgres is away: {error!r}"[:300]) from error
+        return failures

@@ -1,0 +1,1 @@
+"""Which SIM is in which device, as sim-service says."""

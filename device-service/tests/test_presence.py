@@ -1,0 +1,222 @@
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from device_service.consumers import EventsConsumer
+from device_service.presence.service import PresenceService
+from device_service.servers import is_away
+from device_service.sim_links.service import SimLinkService
+from fleet_contracts.events import (
+    DeviceSeen,
+    FleetEvent,
+    PresenceData,
+    SimData,
+    SimUpdated,
+    TelemetryPresence,
+    encode_event,
+)
+from fleet_kit.consumer import Failure, Pause
+from fleet_kit.delivery import Delivery, RejectNow
+
+from .conftest import Organization
+from .support import make_iccid, outbox_of, outbox_types, path_of
+
+Handle = Callable[..., Awaitable[list[Failure]]]
+
+
+@pytest.fixture
+def presence(app: FastAPI) -> PresenceService:
+    return PresenceService(app.state.sessions, app.state.caches, offline_after_seconds=60)
+
+
+@pytest.fixture
+def handle(app: FastAPI, presence: PresenceService) -> Handle:
+    """Hands events (or bodies) to the consumer as one batch."""
+    consumer = EventsConsumer(presence, SimLinkService(app.state.sessions, app.state.caches))
+
+    async def run(*messages: FleetEvent | bytes) -> list[Failure]:
+        return await consumer([delivery(message) for message in messages])
+
+    return run
+
+
+def delivery(message: FleetEvent | bytes) -> Delivery:
+    body = message if isinstance(message, bytes) else encode_event(message)
+    return Delivery(body, "", None, {}, 0, datetime.now(UTC))
+
+
+def heard(organization_id: UUID, *devices: dict[str, Any], ago: float = 0) -> TelemetryPresence:
+    moment = datetime.now(UTC) - timedelta(seconds=ago)
+    seen = [DeviceSeen(id=UUID(device["id"]), last_seen=moment) for device in devices]
+    return TelemetryPresence(
+        source="test", subject="presence", organizationid=organization_id, data=PresenceData(devices=seen)
+    )
+
+
+async def status_of(organization: Organization, device: dict[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = (await organization.viewer.get(path_of(device, "/status"))).json()
+    return body
+
+
+async def test_new_device_was_never_seen(organization: Organization) -> None:
+    made = await organization.make_device()
+    assert await status_of(organization, made) == {
+        "id": made["id"],
+        "status": "never_seen",
+        "last_seen": None,
+    }
+
+
+async def test_heard_device_is_online_and_everybody_is_told_once(
+    app: FastAPI, organization: Organization, handle: Handle
+) -> None:
+    made, silent = await organization.make_device(), await organization.make_device()
+    # The cached copy must not outlive the change.
+    assert (await organization.viewer.get(path_of(made))).json()["status"] == "never_seen"
+    event = heard(organization.id, made)
+    for _ in range(3):
+        assert await handle(event, event) == []
+    status = await status_of(organization, made)
+    assert status["status"] == "online"
+    assert status["last_seen"].endswith("Z")
+    device = (await organization.viewer.get(path_of(made))).json()
+    assert (device["status"], device["version"]) == ("online", 1)
+    assert await outbox_types(app, made["id"]) == ["device.registered", "device.status_changed"]
+    told = (await outbox_of(app, made["id"]))[-1]
+    assert told["data"] == {"id": made["id"], "status": "online", "last_seen": status["last_seen"]}
+    assert told["organizationid"] == str(organization.id)
+    assert (await status_of(organization, silent))["status"] == "never_seen"
+
+
+async def test_late_sighting_never_moves_last_seen_back(organization: Organization, handle: Handle) -> None:
+    made = await organization.make_device()
+    await handle(heard(organization.id, made, ago=1))
+    newest = (await status_of(organization, made))["last_seen"]
+    await handle(heard(organization.id, made, ago=600), heard(organization.id, made, ago=30))
+    status = await status_of(organization, made)
+    assert (status["status"], status["last_seen"]) == ("online", newest)
+
+
+async def test_device_heard_long_ago_is_offline_not_online(
+    organization: Organization, handle: Handle
+) -> None:
+    made = await organization.make_device()
+    await handle(heard(organization.id, made, ago=600))
+    assert (await status_of(organization, made))["status"] == "offline"
+
+
+async def test_silent_device_goes_offline_and_comes_back(
+    app: FastAPI, organization: Organization, handle: Handle, presence: PresenceService
+) -> None:
+    made = await organization.make_device()
+    await handle(heard(organization.id, made, ago=59))
+    assert (await organization.viewer.get(path_of(made))).json()["status"] == "online"
+    await presence.sweep()
+    assert (await status_of(organization, made))["status"] == "online"
+    short = PresenceService(app.state.sessions, app.state.caches, offline_after_seconds=30)
+    assert await short.sweep() >= 1
+    assert (await organization.viewer.get(path_of(made))).json()["status"] == "offline"
+    await presence.sweep()
+    await handle(heard(organization.id, made))
+    statuses = [event["data"].get("status") for event in await outbox_of(app, made["id"])]
+    assert statuses == [None, "online", "offline", "online"]
+
+
+async def test_sighting_counts_only_in_the_devices_own_organisation(
+    organization: Organization, stranger: Organization, handle: Handle
+) -> None:
+    made = await organization.make_device()
+    await handle(heard(stranger.id, made), heard(organization.id, {"id": str(uuid4())}))
+    assert (await status_of(organization, made))["status"] == "never_seen"
+
+
+async def test_thousand_devices_are_heard_at_once(
+    app: FastAPI, organization: Organization, handle: Handle, presence: PresenceService
+) -> None:
+    statement = text(
+        "INSERT INTO t_devices (id, organization_id, name, type, created_at, updated_at)"
+        " SELECT gen_random_uuid(), :organization, 'bulk ' || n, 't', now(), now()"
+        " FROM generate_series(1, 1100) n RETURNING id"
+    )
+    async with app.state.sessions.begin() as session:
+        rows = (await session.scalars(statement, {"organization": organization.id})).all()
+    await handle(heard(organization.id, *({"id": str(row)} for row in rows), ago=50))
+    listed = await organization.viewer.get("/api/v1/devices/", params={"status": "online"})
+    assert listed.json()["total"] == 1100
+    short = PresenceService(app.state.sessions, app.state.caches, offline_after_seconds=40)
+    assert await short.sweep() >= 1100
+    listed = await organization.viewer.get("/api/v1/devices/", params={"status": "offline"})
+    assert listed.json()["total"] == 1100
+
+
+async def test_poison_is_rejected_and_its_neighbours_do_not_notice(
+    organization: Organization, handle: Handle
+) -> None:
+    made = await organization.make_device()
+    event = heard(organization.id, made)
+    broken = encode_event(event).replace(b'"last_seen"', b'"seen"')
+    unknown = encode_event(event).replace(b"telemetry.presence", b"telemetry.absence")
+    failures = await handle(b"\xff{", event, broken, unknown, b"[]", b'{"type": "telemetry.presence"}')
+    assert len(failures) == 4
+    assert all(isinstance(failure.error, RejectNow) for failure in failures)
+    assert (await status_of(organization, made))["status"] == "online"
+
+
+async def test_postgres_away_pauses_and_a_wrong_statement_does_not() -> None:
+    class Away:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        async def heard(self, _: object) -> None:
+            raise self.error
+
+    event = heard(uuid4())
+    with pytest.raises(Pause):
+        await EventsConsumer(Away(ConnectionRefusedError()), Away(OSError()))([delivery(event)])  # type: ignore[arg-type]
+    wrong = IntegrityError("statement", {}, Exception("wrong"))
+    with pytest.raises(IntegrityError):
+        await EventsConsumer(Away(wrong), Away(wrong))([delivery(event)])  # type: ignore[arg-type]
+    shutdown = type("AdminShutdown", (Exception,), {"sqlstate": "57P01"})()
+    assert is_away(DBAPIError("statement", {}, shutdown))
+    assert is_away(OperationalError("statement", {}, Exception()))
+    assert not is_away(ValueError())
+
+
+def linked(organization: Organization, iccid: str, device: dict[str, Any] | None) -> SimUpdated:
+    device_id = UUID(device["id"]) if device else None
+    data = SimData(iccid=iccid, status="Enabled", device_id=device_id)
+    return SimUpdated(source="test", subject=iccid, organizationid=organization.id, data=data)
+
+
+async def test_device_follows_the_links_of_its_sim(
+    app: FastAPI, organization: Organization, handle: Handle
+) -> None:
+    first, second, iccid = await organization.make_device(), await organization.make_device(), make_iccid()
+
+    async def iccids() -> list[str | None]:
+        return [(await organization.viewer.get(path_of(made))).json()["iccid"] for made in (first, second)]
+
+    assert await iccids() == [None, None]
+    for _ in range(2):
+        await handle(linked(organization, iccid, first))
+        assert await iccids() == [iccid, None]
+    await handle(linked(organization, iccid, second))
+    assert await iccids() == [None, iccid]
+    await handle(linked(organization, iccid, first), linked(organization, iccid, None))
+    assert await iccids() == [None, None]
+    assert await outbox_types(app, first["id"]) == ["device.registered"]
+
+
+async def test_link_of_another_organisations_sim_changes_nothing(
+    organization: Organization, stranger: Organization, handle: Handle
+) -> None:
+    iccid = make_iccid()
+    made = await organization.make_device(iccid=iccid)
+    await handle(linked(stranger, iccid, None), linked(stranger, make_iccid(), made))
+    assert (await organization.viewer.get(path_of(made))).json()["iccid"] == iccid
