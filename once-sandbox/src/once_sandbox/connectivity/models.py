@@ -7,7 +7,10 @@ OFFLINE, ATTACHED, ONLINE = "OFFLINE", "ATTACHED", "ONLINE"
 
 @dataclass(slots=True)
 class Session:
-    """An open PDP context. `pending_…` bytes have not been told to the data streamer yet."""
+    """An open PDP context. `pending_…` bytes have not been told to the data streamer yet.
+
+    `watched`: it will be closed when it becomes idle; seeded sessions stay open until they have traffic.
+    """
 
     id: int
     opened_at: float
@@ -17,6 +20,7 @@ class Session:
     received: int = 0
     pending_sent: int = 0
     pending_received: int = 0
+    watched: bool = False
 
 
 @dataclass(slots=True)

@@ -14,8 +14,6 @@ def connection_of(world: World, sim: Sim) -> Connection:
     known = world.connections.known.get(sim.iccid)
     if known is None:
         known = world.connections.known[sim.iccid] = _seeded(world, sim)
-    if not sim.enabled and known.state != OFFLINE:
-        known.state, known.session = OFFLINE, None
     return known
 
 
@@ -23,11 +21,6 @@ def new_session(world: World, now: float) -> Session:
     """A session that opens now."""
     world.connections.next_session += 1
     return Session(world.connections.next_session, now, now, now)
-
-
-def limit_reached(world: World, sim: Sim) -> bool:
-    """Whether a monthly limit stops the SIM's data."""
-    return world.usage.month(sim.iccid, world.clock.today()).sent < 0
 
 
 def _seeded(world: World, sim: Sim) -> Connection:

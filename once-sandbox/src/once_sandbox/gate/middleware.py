@@ -39,4 +39,4 @@ def without_base(scope: Scope) -> Scope:
     path: str = scope["path"]
     if not path.startswith(f"{BASE_PATH}/"):
         return scope
-    return {**scope, "path": path.removeprefix(BASE_PATH), "raw_path": None}
+    return {**scope, "path": path.removeprefix(BASE_PATH), "raw_path": None, "once_prefix": BASE_PATH}

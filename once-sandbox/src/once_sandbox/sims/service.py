@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from once_sandbox.connectivity.sessions import detach
 from once_sandbox.errors import UNKNOWN_SIM, ApiError
+from once_sandbox.events import models as kinds
+from once_sandbox.events.service import record
 from once_sandbox.sims.models import ORGANISATION, Sim
 from once_sandbox.sims.schemas import SimUpdate
 from once_sandbox.world import World
@@ -92,4 +95,14 @@ def apply_planned(world: World, *, iccid: str, change: dict[str, Any]) -> None:
         return
     sim.label = change.get("label", sim.label)
     sim.imei_lock = change.get("imei_lock", sim.imei_lock)
-    sim.enabled = change.get("status", "Enabled" if sim.enabled else "Disabled") == "Enabled"
+    if "status" in change:
+        _switch(world, sim, enabled=change["status"] == "Enabled")
+
+
+def _switch(world: World, sim: Sim, *, enabled: bool) -> None:
+    if enabled == sim.enabled:
+        return
+    if not enabled:
+        detach(world, sim)
+    sim.enabled = enabled
+    record(world, sim, kinds.ACTIVATION if enabled else kinds.SUSPENSION)

@@ -1,0 +1,1 @@
+"""What the network and the account report about a SIM."""

@@ -1,0 +1,1 @@
+"""Orders: SIMs, top-ups and extensions that are paid some time later."""

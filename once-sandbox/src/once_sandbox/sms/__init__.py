@@ -1,0 +1,1 @@
+"""Short messages to and from a SIM."""

@@ -1,0 +1,1 @@
+"""Monthly limits that the customer sets for all SIMs together; never for one SIM."""
