@@ -176,7 +176,10 @@ async def _on_validation(_: Request, error: Exception) -> JSONResponse:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return error_response(BadRequest("the body is not valid JSON", code="MALFORMED_JSON"))
-    fields = [{"field": _name(problem["loc"]), "message": problem["msg"]} for problem in problems[:20]]
+    fields = [
+        {"field": _name(problem["loc"]), "message": problem["msg"].removeprefix("Value error, ")}
+        for problem in problems[:20]
+    ]
     first = fields[0]
     message = f"{first['field'] or 'body'}: {first['message']}"
     return JSONResponse(error_body("VALIDATION_FAILED", message, {"fields": fields}), 422)

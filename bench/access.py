@@ -1,0 +1,67 @@
+"""The fleet that is measured, and an organisation of the benchmark's own in it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+
+@dataclass(frozen=True)
+class Device:
+    """A registered device and its key."""
+
+    id: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A running fleet as its access file describes it."""
+
+    access: dict[str, Any]
+    token: str
+
+    @classmethod
+    def open(cls, file: Path) -> "Fleet":
+        """Read the access file and register an organisation for this run."""
+        access = json.loads(file.read_text())
+        login = {"email": f"bench-{uuid4().hex[:8]}@example.com", "password": uuid4().hex}
+        with httpx.Client(base_url=f"{access['gateway_url']}/api/v1") as http:
+            http.post("/auth/register", json=login).raise_for_status()
+            token = http.post("/auth/login", json=login).raise_for_status().json()["access_token"]
+        return cls(access, token)
+
+    @property
+    def api(self) -> str:
+        """Base address of the API."""
+        return f"{self.access['gateway_url']}/api/v1"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of a logged-in user."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def devices(self, count: int) -> list[Device]:
+        """Register devices."""
+        with httpx.Client(headers=self.headers) as http:
+            made = []
+            for number in range(count):
+                body = {"name": f"bench-{uuid4().hex[:8]}-{number}", "type": "bench"}
+                answer = http.post(f"{self.api}/devices/", json=body).raise_for_status().json()
+                made.append(Device(answer["id"], answer["key"]))
+            return made
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `higher` says which way is better; `reach` is the goal for the ratio or value."""
+
+    name: str
+    figure: str
+    raw: str
+    ratio: str
+    reach: str
+    reached: bool

@@ -1,0 +1,79 @@
+"""Row api: requests a second of `GET /api/v1/devices/{id}` through the gateway."""
+
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from bench.access import Fleet, Row
+
+SECONDS = 8
+CONNECTIONS = 32
+REACH = 0.5
+
+
+def run(fleet: Fleet) -> Row:
+    """The device's route beside an empty FastAPI route behind the same nginx configuration."""
+    device = fleet.devices(1)[0]
+    with _empty_behind_nginx() as base:
+        raw = _wrk(f"{base}/api/v1/devices/{device.id}", {})
+        own = _wrk(f"{fleet.api}/devices/{device.id}", fleet.headers)
+        raw = max(raw, _wrk(f"{base}/api/v1/devices/{device.id}", {}))
+    ratio = own / raw
+    figure, limit = f"{own:,.0f} requests/s", f"{raw:,.0f} requests/s"
+    return Row("api", figure, limit, f"{ratio:.2f}", f"ratio {REACH}", ratio >= REACH)
+
+
+def _wrk(url: str, headers: dict[str, str]) -> float:
+    assert httpx.get(url, headers=headers).status_code == 200
+    given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *given, url]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in output, output
+    found = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    assert found, output
+    return float(found[1])
+
+
+@contextmanager
+def _empty_behind_nginx() -> Iterator[str]:
+    """The empty application behind the gateway's own configuration, on free ports."""
+    from fleet_infra.gateway import write_nginx
+
+    with tempfile.TemporaryDirectory() as folder:
+        port, app_port = _free_port(), _free_port()
+        config = write_nginx(Path(folder), port, app_port)
+        app = subprocess.Popen([sys.executable, "-m", "bench.empty_app", str(app_port)])
+        nginx = subprocess.Popen(["/usr/sbin/nginx", "-c", str(config), "-p", folder], stdout=subprocess.DEVNULL)
+        try:
+            _wait(f"http://127.0.0.1:{port}/api/v1/devices/x")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            for process in (nginx, app):
+                process.terminate()
+                process.wait(10)
+
+
+def _wait(url: str) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise TimeoutError(url)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

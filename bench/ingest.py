@@ -1,0 +1,118 @@
+"""Rows ingest-single and ingest-batch: readings a second from MQTT to the store."""
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pymongo import MongoClient
+
+from bench.access import Fleet, Row
+
+CONNECTIONS = 4
+DATABASE = "monitoring"
+
+
+def process(module: str, plan: dict[str, Any]) -> "subprocess.Popen[str]":
+    """Start a measuring process and hand it its plan."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdin is not None
+    started.stdin.write(json.dumps(plan) + "\n")
+    started.stdin.flush()
+    return started
+
+
+def line(started: "subprocess.Popen[str]") -> str:
+    """The next line that the process prints."""
+    assert started.stdout is not None
+    return started.stdout.readline().strip()
+
+
+def seconds(started: "subprocess.Popen[str]") -> float:
+    """What the process measured."""
+    return float(json.loads(line(started))["seconds"])
+
+
+def logins(fleet: Fleet, *, raw: bool) -> list[dict[str, Any]]:
+    """MQTT logins: devices of the platform, or the access user on topics that the platform does not read."""
+    place = {"host": fleet.access["mqtt_host"], "port": fleet.access["mqtt_port"]}
+    if raw:
+        user = urlsplit(fleet.access["amqp_url"])
+        login = {"username": unquote(user.username or ""), "password": unquote(user.password or "")}
+        return [place | login | {"topic": f"bench/{n}/telemetry"} for n in range(CONNECTIONS)]
+    return [
+        place | {"username": device.id, "password": device.key, "topic": f"devices/{device.id}/telemetry"}
+        for device in fleet.devices(CONNECTIONS)
+    ]
+
+
+def platform(fleet: Fleet, messages: int, size: int) -> float:
+    """Readings a second, from the first publish until the last reading is in the store."""
+    doors = logins(fleet, raw=False)
+    time.sleep(2)  # the facts of the new devices reach monitoring-service by event
+    client: MongoClient[dict[str, Any]] = MongoClient(fleet.access["mongo_url"])
+    readings = client[DATABASE]["readings"]
+    wanted = {"device_id": {"$in": [door["username"] for door in doors]}}
+    before, expected = readings.estimated_document_count(), messages * size * CONNECTIONS
+    start = time.monotonic()
+    publisher = process("bench.publisher", {"logins": doors, "messages": messages, "size": size, "rate": 0})
+    while readings.estimated_document_count() - before < expected:
+        time.sleep(0.1)
+        if time.monotonic() - start > 300:
+            raise TimeoutError(f"{readings.count_documents(wanted)} of {expected} stored after 300 s")
+    rate = expected / (time.monotonic() - start)
+    publisher.wait(30)
+    assert readings.count_documents(wanted) == expected, "every accepted reading is stored once"
+    return rate
+
+
+def bare_loop(fleet: Fleet, messages: int, size: int) -> float:
+    """The same publisher into the bare loop."""
+    expected = messages * size * CONNECTIONS
+    plan = {
+        "mode": "consume",
+        "mongo_url": fleet.access["mongo_url"],
+        "amqp_url": fleet.access["amqp_url"],
+        "database": "bench",
+        "expected": expected,
+    }
+    loop = process("bench.raw_loop", plan)
+    assert line(loop) == "ready"
+    start = time.monotonic()
+    plan = {"logins": logins(fleet, raw=True), "messages": messages, "size": size, "rate": 0}
+    publisher = process("bench.publisher", plan)
+    seconds(loop)
+    rate = expected / (time.monotonic() - start)
+    publisher.wait(30)
+    loop.wait(30)
+    return rate
+
+
+def insert_rate(fleet: Fleet, expected: int, size: int) -> float:
+    """Documents a second of the store's own insert_many."""
+    plan = {"mode": "insert", "mongo_url": fleet.access["mongo_url"], "database": "bench"}
+    return expected / seconds(process("bench.raw_loop", plan | {"expected": expected, "size": size}))
+
+
+def single(fleet: Fleet) -> Row:
+    """One reading a message."""
+    raw = bare_loop(fleet, 5000, 1)
+    own = platform(fleet, 5000, 1)
+    return _row("ingest-single", own, raw, 0.7)
+
+
+def batch(fleet: Fleet) -> Row:
+    """Twenty readings a message."""
+    raw = insert_rate(fleet, 40_000, 500)
+    own = platform(fleet, 500, 20)
+    return _row("ingest-batch", own, raw, 0.8)
+
+
+def _row(name: str, own: float, raw: float, reach: float) -> Row:
+    ratio = own / raw
+    figure, limit = f"{own:,.0f} readings/s", f"{raw:,.0f} readings/s"
+    return Row(name, figure, limit, f"{ratio:.2f}", f"ratio {reach}", ratio >= reach)

@@ -1,0 +1,20 @@
+"""What all tables of the service have in common."""
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+from fleet_kit.database import NAMING
+from fleet_kit.idempotency import idempotency_table
+from fleet_kit.outbox import outbox_table
+
+SOURCE = "signing-service"
+
+
+class Base(DeclarativeBase):
+    """Base of every entity; its metadata is what migrations must produce."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+outbox_table(Base.metadata)
+idempotency_table(Base.metadata)

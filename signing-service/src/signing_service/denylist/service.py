@@ -1,0 +1,116 @@
+"""Rules of revocation: Postgres is the truth, Redis the fast copy, `token.revoked` tells everyone."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.database import Sessions
+from fleet_kit.denylist import READY_KEY, entry_key
+from fleet_kit.outbox import Outbox
+from signing_service.denylist import events
+from signing_service.denylist.models import BlacklistedToken
+from signing_service.denylist.repository import DenylistRepository
+
+log = structlog.get_logger(__name__)
+READY_SECONDS = 5
+"""Life of the key that says that Redis is complete; several rounds of the worker may fail before it ends."""
+OVERLAP = timedelta(minutes=5)
+"""A round looks back this far, so that a revocation whose transaction was slow is not missed."""
+
+
+class OwnDenylist:
+    """What signing-service itself asks: the truth. See fleet_kit.denylist.Denylist."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def is_revoked(self, jti: str, sid: str) -> bool:
+        """Whether the token or its session was revoked."""
+        async with self._sessions() as session:
+            return await is_revoked(session, jti, sid)
+
+
+async def is_revoked(session: AsyncSession, jti: str, sid: str) -> bool:
+    """The truth about one token."""
+    return await DenylistRepository(session).holds(jti, sid)
+
+
+class Revoker:
+    """Revokes in the session's transaction."""
+
+    def __init__(self, session: AsyncSession, redis: Redis) -> None:
+        self._session, self._redis = session, redis
+
+    async def revoke(
+        self,
+        *,
+        organization_id: UUID,
+        user_id: UUID,
+        sid: str,
+        jti: str | None,
+        reason: str,
+        expires_at: datetime,
+    ) -> None:
+        """Refuse a session, and the token that asked for it, everywhere; once is enough.
+
+        Redis is told before the commit: should that fail, a token that its owner gave up is refused early.
+        """
+        if await DenylistRepository(self._session).holds(sid):
+            return
+        pairs = [("sid", sid), *([("jti", jti)] if jti else [])]
+        tokens = [
+            BlacklistedToken(
+                identifier=identifier,
+                kind=kind,
+                organization_id=organization_id,
+                user_id=user_id,
+                reason=reason,
+                expires_at=expires_at,
+            )
+            for kind, identifier in pairs
+        ]
+        await DenylistRepository(self._session).add(*tokens)
+        await Outbox(self._session).add(
+            events.revoked(organization_id, jti=jti, sid=sid, expires_at=expires_at)
+        )
+        try:
+            await copy_to(self._redis, [(identifier, expires_at) for _, identifier in pairs])
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("Redis is away; the worker copies the revocation later", error=repr(error))
+
+
+class DenylistCopy:
+    """The worker's job: keep Redis complete, and say so only while it is."""
+
+    def __init__(self, sessions: Sessions, redis: Redis) -> None:
+        self._sessions, self._redis = sessions, redis
+        self._complete = False
+
+    async def refresh(self) -> None:
+        """One round: all if Redis may have lost something, else what came lately. Raises RedisError."""
+        known = self._complete and await self._redis.exists(READY_KEY)
+        self._complete = False
+        async with self._sessions() as session:
+            rows = await DenylistRepository(session).unexpired(newer_than=OVERLAP if known else None)
+        await copy_to(self._redis, [(row.identifier, row.expires_at) for row in rows])
+        await self._redis.set(READY_KEY, "1", ex=READY_SECONDS)
+        self._complete = True
+
+    async def purge(self) -> None:
+        """Forget tokens that have expired anyway."""
+        async with self._sessions() as session, session.begin():
+            await DenylistRepository(session).purge()
+
+
+async def copy_to(redis: Redis, entries: list[tuple[str, datetime]]) -> None:
+    """Write entries that end by themselves; raises RedisError."""
+    if not entries:
+        return
+    async with redis.pipeline(transaction=False) as pipe:
+        for identifier, expires_at in entries:
+            pipe.set(entry_key(identifier), "1", exat=int(expires_at.timestamp()) + 1)
+        await pipe.execute()

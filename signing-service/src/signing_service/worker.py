@@ -1,0 +1,57 @@
+"""The worker: outbox relay, the denylist's copy in Redis, purging."""
+
+from sqlalchemy import text
+
+from fleet_kit.database import create_engine, create_sessions
+from fleet_kit.denylist import open_redis
+from fleet_kit.messaging import Publisher
+from fleet_kit.relay import OutboxRelay
+from fleet_kit.worker import every, main, run_worker
+from signing_service.denylist.service import DenylistCopy
+from signing_service.sessions.repository import RefreshTokenRepository
+from signing_service.settings import settings
+
+NAME = "signing-worker"
+COPY_EVERY_SECONDS = 1
+PURGE_EVERY_SECONDS = 3600
+
+
+async def run() -> None:
+    """Run every job of the service until it is asked to stop."""
+    config = settings()
+    engine = create_engine(config, name=NAME)
+    sessions = create_sessions(engine)
+    redis = open_redis(config.redis_url.get_secret_value())
+    publisher = Publisher(config.amqp_url.get_secret_value(), NAME)
+    relay = OutboxRelay(engine, publisher)
+    copy = DenylistCopy(sessions, redis)
+
+    async def purge() -> None:
+        await relay.purge()
+        await copy.purge()
+        async with sessions() as session, session.begin():
+            await RefreshTokenRepository(session).purge()
+
+    async def postgres() -> None:
+        async with sessions() as session:
+            await session.execute(text("SELECT 1"))
+
+    try:
+        await run_worker(
+            NAME,
+            config,
+            {
+                "relay": relay.run,
+                "denylist": lambda: every(COPY_EVERY_SECONDS, copy.refresh, name="denylist"),
+                "purge": lambda: every(PURGE_EVERY_SECONDS, purge, name="purge"),
+            },
+            checks={"postgres": postgres, "broker": publisher.check},
+        )
+    finally:
+        await publisher.close()
+        await redis.aclose()
+        await engine.dispose()
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,126 @@
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from fleet_kit import migrate
+from fleet_kit.denylist import open_redis
+from signing_service.denylist.service import DenylistCopy
+from signing_service.main import create
+from signing_service.migrate import MIGRATIONS
+from signing_service.settings import SigningSettings
+
+ADMIN = ("root@platform.example", "a-platform-password")
+PASSWORD = "correct horse battery"
+
+
+def make_key(file: Path) -> Path:
+    private = ec.generate_private_key(ec.SECP256R1())
+    file.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return file
+
+
+@pytest.fixture(scope="session")
+def settings(
+    postgres_url: Callable[[str], str],
+    redis_url: str,
+    amqp_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> SigningSettings:
+    url = postgres_url("signing")
+    migrate.upgrade(MIGRATIONS, url)
+    return SigningSettings.model_validate(
+        {
+            "amqp_url": amqp_url,
+            "redis_url": redis_url,
+            "database_url": url,
+            "signing_key_file": make_key(tmp_path_factory.mktemp("keys") / "key.pem"),
+            "platform_admin_email": ADMIN[0],
+            "platform_admin_password": ADMIN[1],
+        }
+    )
+
+
+@dataclass
+class Account:
+    """A registered user and its tokens."""
+
+    client: httpx.AsyncClient
+    user: dict[str, Any]
+    tokens: dict[str, Any]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"}
+
+    async def get(self, path: str, **query: Any) -> httpx.Response:
+        return await self.client.get(path, params=query, headers=self.headers)
+
+    async def refresh(self, token: str | None = None) -> httpx.Response:
+        body = {"refresh_token": token or self.tokens["refresh_token"]}
+        return await self.client.post("/auth/refresh", json=body)
+
+    async def logout(self) -> httpx.Response:
+        return await self.client.post("/auth/logout", headers=self.headers)
+
+
+@pytest.fixture
+async def app(settings: SigningSettings) -> AsyncIterator[FastAPI]:
+    app = create(settings)
+    async with LifespanManager(app):
+        yield app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
+        yield client
+
+
+@pytest.fixture
+def register(client: httpx.AsyncClient) -> Callable[..., Any]:
+    async def make(email: str | None = None, **more: Any) -> Account:
+        email = email or f"{uuid4().hex}@example.com"
+        answer = await client.post("/auth/register", json={"email": email, "password": PASSWORD, **more})
+        assert answer.status_code == 201, answer.text
+        tokens = await client.post("/auth/login", json={"email": email, "password": PASSWORD})
+        assert tokens.status_code == 200, tokens.text
+        return Account(client, answer.json(), tokens.json())
+
+    return make
+
+
+@pytest.fixture
+def outbox(app: FastAPI) -> Callable[[str], Any]:
+    """Events saved for a subject, oldest first."""
+
+    async def events(subject: str) -> list[str]:
+        async with app.state.sessions() as session:
+            rows = await session.execute(
+                text("SELECT type FROM t_outbox WHERE aggregate = :subject ORDER BY id"), {"subject": subject}
+            )
+            return [row.type for row in rows]
+
+    return events
+
+
+@pytest.fixture
+async def copy(app: FastAPI, settings: SigningSettings) -> AsyncIterator[DenylistCopy]:
+    redis = open_redis(settings.redis_url.get_secret_value())
+    await redis.flushdb()
+    yield DenylistCopy(app.state.sessions, redis)
+    await redis.aclose()
