@@ -1,0 +1,1 @@
+"""Pushes to the customer: the Data Streamer and the SMS Forwarder."""
