@@ -57,7 +57,7 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `higher` says which way is better; `reach` is the goal for the ratio or value."""
+    """One line of the table. `reach` is the goal for the ratio or the value."""
 
     name: str
     figure: str

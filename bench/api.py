@@ -1,7 +1,6 @@
 """Row api: requests a second of `GET /api/v1/devices/{id}` through the gateway."""
 
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,9 @@ from pathlib import Path
 import httpx
 
 from bench.access import Fleet, Row
+from fleet_infra import gateway
+from fleet_infra.layout import Layout
+from fleet_infra.testing_fleet import scratch_settings
 
 SECONDS = 8
 CONNECTIONS = 32
@@ -45,13 +47,13 @@ def _wrk(url: str, headers: dict[str, str]) -> float:
 @contextmanager
 def _empty_behind_nginx() -> Iterator[str]:
     """The empty application behind the gateway's own configuration, on free ports."""
-    from fleet_infra.gateway import write_nginx
-
     with tempfile.TemporaryDirectory() as folder:
-        port, app_port = _free_port(), _free_port()
-        config = write_nginx(Path(folder), port, app_port)
-        app = subprocess.Popen([sys.executable, "-m", "bench.empty_app", str(app_port)])
-        nginx = subprocess.Popen(["/usr/sbin/nginx", "-c", str(config), "-p", folder], stdout=subprocess.DEVNULL)
+        settings = scratch_settings()
+        layout = Layout(Layout.of_clone().root, Path(folder))
+        gateway.write_configuration(layout, settings)
+        port = settings.gateway_port
+        app = subprocess.Popen([sys.executable, "-m", "bench.empty_app", str(settings.device_port)])
+        nginx = subprocess.Popen(gateway.nginx_process(layout).command, stdout=subprocess.DEVNULL)
         try:
             _wait(f"http://127.0.0.1:{port}/api/v1/devices/x")
             yield f"http://127.0.0.1:{port}"
@@ -71,9 +73,3 @@ def _wait(url: str) -> None:
             pass
         time.sleep(0.1)
     raise TimeoutError(url)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

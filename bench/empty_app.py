@@ -15,4 +15,6 @@ async def empty(device_id: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False, loop="uvloop", http="httptools")
+    uvicorn.run(
+        app, port=int(sys.argv[1]), log_level="warning", access_log=False, loop="uvloop", http="httptools"
+    )

@@ -1,73 +1,82 @@
-"""Row start: seconds from `make up` (everything installed) to the first live reading, and the memory of it all."""
+"""Row start: seconds from bringing the fleet up to the first live reading, and the memory of it all."""
 
-import json
-import os
-import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import socketio
+from rich.console import Console
 
 from bench.access import Row
+from fleet_infra import teardown
+from fleet_infra.fleet import Fleet
+from fleet_infra.layout import Layout
+from fleet_infra.progress import Steps
+from fleet_infra.settings import FleetSettings
 
 REACH_SECONDS = 45
 REACH_BYTES = 2 * 1024**3
 TIME_LIMIT = 180
 
 
-def run(environment: dict[str, str], access_file: Path) -> Row:
-    """Start the fleet as a user does; raw is the time that the broker alone needs, the slowest server."""
+class Clocked(Steps):
+    """Notes how long each step took; the slowest server alone is the raw limit."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(quiet=True))
+        self.seconds: dict[str, float] = {}
+
+    def step(self, title: str) -> Any:
+        """See Steps."""
+        return _Timed(super().step(title), self.seconds, title)
+
+
+class _Timed:
+    def __init__(self, inner: Any, seconds: dict[str, float], title: str) -> None:
+        self._inner, self._seconds, self._title = inner, seconds, title
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+        self._inner.__enter__()
+
+    def __exit__(self, *error: object) -> Any:
+        self._seconds[self._title] = time.monotonic() - self._started
+        return self._inner.__exit__(*error)
+
+
+def run(layout: Layout, settings: FleetSettings) -> Row:
+    """Stop the fleet, start it as `make up` does, and wait for the first reading at a live client."""
+    fleet = Fleet(layout, settings)
+    teardown.stop(layout)
+    steps = Clocked()
     started = time.monotonic()
-    up = threading.Thread(target=_up, args=(environment,))
-    up.start()
-    while not _page_answers(environment):
-        time.sleep(0.2)
-        assert time.monotonic() - started < TIME_LIMIT, "the fleet did not start"
-    first = _first_reading(access_file, started)
-    up.join()
-    memory = _memory(access_file)
+    with steps:
+        access = fleet.up(steps)
+    first = _first_reading(access) - started
+    memory = _memory(layout)
+    broker = steps.seconds["RabbitMQ"]
     figure = f"{first:.0f} s, {memory / 1024**3:.2f} GB"
-    broker = _broker_boot(access_file)
     reached = first <= REACH_SECONDS and memory <= REACH_BYTES
-    return Row("start", figure, f"broker alone: {broker:.0f} s", f"{first / broker:.1f}", "45 s, 2 GB", reached)
+    return Row(
+        "start", figure, f"broker alone: {broker:.0f} s", f"{first / broker:.1f}", "45 s, 2 GB", reached
+    )
 
 
-def _up(environment: dict[str, str]) -> None:
-    subprocess.run(["make", "up"], env=environment, check=True, stdout=subprocess.DEVNULL)
-
-
-def _page_answers(environment: dict[str, str]) -> bool:
-    try:
-        port = environment.get("GATEWAY_PORT", "8080")
-        return httpx.get(f"http://127.0.0.1:{port}/health", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _first_reading(access_file: Path, started: float) -> float:
-    """Seconds until a browser's connection, logged in as the demo user, got its first reading."""
-    deadline = started + TIME_LIMIT
-    while time.monotonic() < deadline:
-        access: dict[str, Any] = json.loads(access_file.read_text())
-        login = {"email": access["demo_email"], "password": access["demo_password"]}
-        answer = httpx.post(f"{access['gateway_url']}/api/v1/auth/login", json=login)
-        if answer.status_code == 200:
-            return _listen(access["gateway_url"], answer.json()["access_token"]) - started
-        time.sleep(0.2)
-    raise TimeoutError("nobody could log in")
-
-
-def _listen(url: str, token: str) -> float:
+def _first_reading(access: dict[str, Any]) -> float:
+    """When a browser's connection, logged in as the demo user, had its first reading."""
+    login = {"email": access["demo_email"], "password": access["demo_password"]}
+    answer = httpx.post(f"{access['gateway_url']}/api/v1/auth/login", json=login).raise_for_status()
     arrived = threading.Event()
-    with socketio.SimpleClient() as _:
-        pass
-    client = socketio.Client()
+    client = socketio.Client(reconnection=False)
     client.on("telemetry", lambda items: arrived.set())
-    client.connect(url, socketio_path="/ws/monitoring", transports=["websocket"], auth={"token": token})
+    client.connect(
+        access["gateway_url"],
+        socketio_path="/ws/monitoring",
+        transports=["websocket"],
+        auth={"token": answer.json()["access_token"]},
+    )
     client.call("subscribe", {})
     assert arrived.wait(TIME_LIMIT), "no live reading"
     now = time.monotonic()
@@ -75,21 +84,8 @@ def _listen(url: str, token: str) -> float:
     return now
 
 
-def _memory(access_file: Path) -> int:
+def _memory(layout: Layout) -> int:
     """Proportional set size of every process of the fleet, in bytes: shared pages count once."""
-    supervisor = int((access_file.parent / "supervisord.pid").read_text())
-    root = psutil.Process(supervisor)
-    return sum(process.memory_full_info().pss for process in [root, *root.children(recursive=True)])
-
-
-def _broker_boot(access_file: Path) -> float:
-    """Seconds from the broker's start to its first accepted connection, as its own log and pid say."""
-    for file in (access_file.parent / "pids").glob("rabbitmq*.pid"):
-        born = psutil.Process(int(file.read_text())).create_time()
-        ready = (access_file.parent / "logs" / "rabbitmq.log").stat().st_ctime
-        return max(1.0, ready - born)
-    raise FileNotFoundError("the broker's pid file")
-
-
-if __name__ == "__main__":
-    print(run(dict(os.environ), Path(".fleet/access.json")))
+    root = psutil.Process(int(layout.supervisor_pid.read_text()))
+    processes = [root, *root.children(recursive=True)]
+    return sum(int(process.memory_full_info().pss) for process in processes)
