@@ -3,20 +3,21 @@
 docker-compose.yml reads its variables from `.fleet/compose.env` and files from `.fleet/compose/`.
 """
 
+import hashlib
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 from fleet_infra.access import write_access
 from fleet_infra.broker_config import Listeners, rabbitmq_conf
 from fleet_infra.broker_users import broker_users
+from fleet_infra.databases import DATABASES
 from fleet_infra.definitions import definitions_json
 from fleet_infra.files import write_private
 from fleet_infra.fleet import CannotStart, register_demo
 from fleet_infra.layout import Layout
+from fleet_infra.programs import database_url
 from fleet_infra.secret_store import Secrets, load_secrets, make_signing_key
-from fleet_infra.servers.rabbitmq import PLUGINS
 from fleet_infra.settings import FleetSettings
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - inside a container; what is published is docker-compose.yml's choice
@@ -28,8 +29,13 @@ INSIDE = Listeners(
     prometheus_port=15692,
     prometheus_address=ANYWHERE,
 )
+REDIS = (
+    "requirepass {password}\nappendonly yes\nappendfsync everysec\ndir /data\nmaxmemory-policy noeviction\n"
+)
+MONGO_OPTIONS = "authSource=admin&directConnection=true"
+FILES = ("docker-compose.yml", "infra/compose/access.yml")
 READABLE = 0o644
-"""The container's own user must read the broker's files; their folder stays ours only."""
+"""A container's own user must read its files; their folder stays ours only."""
 
 
 def write_files(layout: Layout, settings: FleetSettings) -> Secrets:
@@ -43,7 +49,7 @@ def write_files(layout: Layout, settings: FleetSettings) -> Secrets:
     for name, text in {
         "rabbitmq.conf": conf,
         "definitions.json": definitions_json(broker_users(secrets)),
-        "enabled_plugins": f"[{','.join(PLUGINS)}].\n",
+        "redis.conf": REDIS.format(password=secrets.redis),
         "signing-key.pem": layout.signing_key.read_text(encoding="utf-8"),
     }.items():
         write_private(folder / name, text)
@@ -101,8 +107,15 @@ def compose_command() -> list[str]:
     )
 
 
+def project(layout: Layout) -> str:
+    """Name of this clone's containers and volumes; another clone has another."""
+    return f"fleet-{hashlib.sha256(str(layout.root).encode()).hexdigest()[:6]}"
+
+
 def _run(layout: Layout, *arguments: str, check: bool = True) -> int:
-    command = [*compose_command(), "--env-file", str(layout.home / "compose.env")]
+    command = [*compose_command(), "-p", project(layout), "--env-file", str(layout.home / "compose.env")]
+    for file in FILES:
+        command += ["-f", str(layout.root / file)]
     result = subprocess.run([*command, *arguments], cwd=layout.root, check=False)
     if check and result.returncode != 0:
         raise CannotStart(f"`{' '.join([*command, *arguments])}` failed; see above.")
@@ -111,7 +124,9 @@ def _run(layout: Layout, *arguments: str, check: bool = True) -> int:
 
 def _env(settings: FleetSettings, secrets: Secrets) -> str:
     values = {name.upper(): value for name, value in settings.model_dump().items()}
-    values |= {f"{name.upper()}_SECRET": value for name, value in vars(secrets).items()}
+    for name, value in vars(secrets).items():
+        complete = name.startswith("carrier") or name.endswith("password")
+        values[name.upper() if complete else f"{name.upper()}_PASSWORD"] = value
     return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
@@ -145,6 +160,13 @@ def _access(layout: Layout, settings: FleetSettings, secrets: Secrets) -> dict[s
         "admin_password": secrets.admin_password,
         "demo_email": settings.demo_email,
         "demo_password": secrets.demo_password,
-        "pids": "docker compose ps",
-        "compose_env": str(Path(layout.home / "compose.env").absolute()),
+        "postgres_url": f"postgresql://postgres:{secrets.postgres_admin}@127.0.0.1:{settings.postgres_port}/postgres",
+        "mongo_url": f"mongodb://fleet:{secrets.mongo}@127.0.0.1:{settings.mongo_port}/?{MONGO_OPTIONS}",
+        "redis_url": f"redis://:{secrets.redis}@127.0.0.1:{settings.redis_port}/0",
+        "databases": {
+            **{name: database_url(name, settings, secrets).replace("+asyncpg", "") for name in DATABASES},
+            "monitoring": f"mongodb://fleet:{secrets.mongo}@127.0.0.1:{settings.mongo_port}/monitoring?{MONGO_OPTIONS}",
+        },
+        "pids": {},
+        "containers": f"docker ps --filter label=com.docker.compose.project={project(layout)}",
     }

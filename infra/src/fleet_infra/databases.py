@@ -46,9 +46,9 @@ async def _make_database(
 
 
 def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bool) -> None:
-    """Run a service's migrations, unless these very ones ran before and the database is not fresh."""
+    """Run a service's migrations, unless those of the very same code ran before on the same data."""
     mark = layout.home / "migrated" / name
-    fingerprint = _fingerprint(layout.root / f"{name}-service" / "src" / f"{name}_service" / "migrations")
+    fingerprint = _fingerprint(layout.root / f"{name}-service" / "src")
     if not fresh and mark.exists() and mark.read_text(encoding="utf-8") == fingerprint:
         return
     result = subprocess.run(

@@ -82,10 +82,11 @@ class Fleet:
         with steps.step("Files"), ThreadPoolExecutor() as pool:
             jobs: list[Future[None]] = [pool.submit(server.prepare) for server in servers.all()]
             gateway.write_configuration(self.layout, self.settings)
-            groups = program_groups(self.layout, self.settings, secrets, servers)
-            supervisor_config.write_configuration(self.layout, groups)
             for job in jobs:
                 job.result()
+        # Only a prepared server knows where its data lies.
+        groups = program_groups(self.layout, self.settings, secrets, servers)
+        supervisor_config.write_configuration(self.layout, groups)
 
     def _start(self, steps: Steps, secrets: Secrets, servers: FleetServers) -> None:
         self.supervisor.start()
@@ -94,7 +95,7 @@ class Fleet:
             broker = pool.submit(_wait, steps, "RabbitMQ", servers.rabbitmq)
             stores = [
                 pool.submit(_wait, steps, "Redis", servers.redis),
-                pool.submit(_wait, steps, "MongoDB", servers.mongo),
+                pool.submit(self._documents, steps, secrets, servers),
                 pool.submit(self._databases, steps, secrets, servers),
             ]
             for job in stores:
@@ -110,12 +111,15 @@ class Fleet:
         _wait(steps, "Postgres", servers.postgres)
         with steps.step("Databases"), ThreadPoolExecutor() as pool:
             fresh = make_databases(servers.postgres.admin_url, secrets)
+            list(pool.map(lambda name: self._migrate(name, secrets, servers, fresh=name in fresh), DATABASES))
 
-            def run(name: str) -> None:
-                environment = service_environment(name, self.layout, self.settings, secrets, servers)
-                migrate(self.layout, name, environment, fresh=name in fresh)
+    def _documents(self, steps: Steps, secrets: Secrets, servers: FleetServers) -> None:
+        _wait(steps, "MongoDB", servers.mongo)
+        self._migrate("monitoring", secrets, servers, fresh=servers.mongo.is_fresh)
 
-            list(pool.map(run, DATABASES))
+    def _migrate(self, name: str, secrets: Secrets, servers: FleetServers, *, fresh: bool) -> None:
+        environment = service_environment(name, self.layout, self.settings, secrets, servers)
+        migrate(self.layout, name, environment, fresh=fresh)
 
     def _await_pid(self, name: str) -> None:
         deadline = time.monotonic() + PID_SECONDS

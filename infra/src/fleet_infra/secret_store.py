@@ -24,6 +24,7 @@ class Secrets:
     postgres_device: str = field(default_factory=_secret)
     postgres_sim: str = field(default_factory=_secret)
     redis: str = field(default_factory=_secret)
+    mongo: str = field(default_factory=_secret)
     rabbitmq_admin: str = field(default_factory=_secret)
     rabbitmq_access: str = field(default_factory=_secret)
     rabbitmq_signing: str = field(default_factory=_secret)

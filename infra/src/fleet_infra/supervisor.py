@@ -21,7 +21,6 @@ KEPT = (
     "LOGNAME",
     "LANG",
     "TMPDIR",
-    "PYTHONDONTWRITEBYTECODE",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )

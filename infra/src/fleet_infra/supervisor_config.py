@@ -51,8 +51,8 @@ stdout_logfile_backups=3
 redirect_stderr=true
 """
 
-# Takes the program's environment and notes, at every start, the id of the process that it becomes: in a file and
-# in access.json. $1: folder, $2: name.
+# Takes the program's environment and notes, at every start, the id of the process that it becomes: in a file
+# and in access.json. $1: folder, $2: name.
 LAUNCHER = """#!/bin/sh
 home=$1; name=$2; shift 2
 . "$home/environment/$name"

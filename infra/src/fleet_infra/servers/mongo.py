@@ -18,6 +18,8 @@ class MongoServer:
     durable: bool = True
     cache: str = "256M"
     name: str = "mongo"
+    is_fresh: bool = False
+    """Whether `prepare` found no data."""
 
     @property
     def url(self) -> str:
@@ -26,6 +28,7 @@ class MongoServer:
 
     def prepare(self) -> None:
         """Make the folder."""
+        self.is_fresh = not self.folder.exists()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def processes(self) -> list[Process]:
