@@ -97,7 +97,7 @@ def echo_service(name: str) -> Iterator[str]:
         server.server_close()
 
 
-def free_port() -> int:
+def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -114,7 +114,7 @@ def swagger_root() -> Path:
 
 @contextlib.contextmanager
 def nginx(folder: Path, upstreams: dict[str, str], edit: Callable[[str], str]) -> Iterator[httpx.Client]:
-    listen = f"127.0.0.1:{free_port()}"
+    listen = f"127.0.0.1:{unused_port()}"
     values = {f"{name.upper()}_UPSTREAM": address for name, address in upstreams.items()}
     values |= {
         "GATEWAY_LISTEN": listen,
@@ -175,7 +175,7 @@ def gateway(upstreams: dict[str, str], access_log: Path) -> Iterator[httpx.Clien
 @pytest.fixture
 def lonely_gateway(tmp_path: Path) -> Iterator[httpx.Client]:
     """A client of a gateway with no service behind it."""
-    away = {name: f"127.0.0.1:{free_port()}" for name in SERVICES}
+    away = {name: f"127.0.0.1:{unused_port()}" for name in SERVICES}
     with nginx(tmp_path, away, edit=lambda text: text) as client:
         yield client
 
@@ -186,3 +186,17 @@ def impatient_gateway(tmp_path: Path, upstreams: dict[str, str]) -> Iterator[htt
     shorten = lambda text: text.replace("proxy_read_timeout     60s", "proxy_read_timeout 1s")  # noqa: E731
     with nginx(tmp_path, upstreams, edit=shorten) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Finds a port that nobody listens on."""
+    return unused_port
+
+
+@pytest.fixture
+def make_gateway(
+    tmp_path: Path,
+) -> Callable[[dict[str, str]], contextlib.AbstractContextManager[httpx.Client]]:
+    """Starts a gateway in front of any upstreams."""
+    return lambda upstreams: nginx(tmp_path, upstreams, edit=lambda text: text)

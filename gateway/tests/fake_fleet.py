@@ -1,6 +1,6 @@
 """The services as the live page sees them, in one process: `python fake_fleet.py PORT DEVICES RATE`.
 
-Tests steer it over `/test/…`: drop all live connections, skip readings (a gap), change a device, count connections.
+Tests steer it over `/test/…`: drop all live connections, skip readings (a gap), change a device, …
 """
 
 import asyncio
@@ -45,7 +45,9 @@ class Fleet:
 
     def __init__(self) -> None:
         self.devices = [make_device(number) for number in range(DEVICES)]
-        self.live = socketio.AsyncServer(async_mode="aiohttp", transports=["websocket"], cors_allowed_origins=[])
+        self.live = socketio.AsyncServer(
+            async_mode="aiohttp", transports=["websocket"], cors_allowed_origins=[]
+        )
         self.log: list[dict[str, Any]] = []
         self.cursor = 0
         self.refreshes = 0
@@ -70,7 +72,7 @@ class Fleet:
         await self.live.enter_room(sid, "all")
         if since is not None:
             missed = [item for item in self.log if item["cursor"] > int(since)]
-            if missed and missed[0]["cursor"] > int(since) + 1 or (not missed and self.cursor > int(since)):
+            if (missed and missed[0]["cursor"] > int(since) + 1) or (not missed and self.cursor > int(since)):
                 await self.live.emit("gap", {"since": since}, to=sid)
             if missed:
                 await self.live.emit("telemetry", missed, to=sid)
@@ -126,7 +128,11 @@ class Fleet:
     async def latest(self, request: web.Request) -> web.Response:
         now = datetime.now(UTC)
         known = [
-            {"device_id": d["id"], "ts": stamp(now - timedelta(minutes=3)), "metrics": metrics_of(n, now.timestamp())}
+            {
+                "device_id": d["id"],
+                "ts": stamp(now - timedelta(minutes=3)),
+                "metrics": metrics_of(n, now.timestamp()),
+            }
             for n, d in enumerate(self.devices)
             if d["status"] != "never_seen"
         ]

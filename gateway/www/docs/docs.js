@@ -1,6 +1,8 @@
 // One page for the API of all services; each service describes itself, this page only lists them.
 /* global SwaggerUIBundle, SwaggerUIStandalonePreset */
 
+import { forSwaggerUi } from "./openapi.js";
+
 const services = ["signing", "device", "sim", "monitoring"];
 
 window.ui = SwaggerUIBundle({
@@ -12,6 +14,9 @@ window.ui = SwaggerUIBundle({
   deepLinking: true,
   displayRequestDuration: true,
   filter: true,
-  tryItOutEnabled: false,
   validatorUrl: null,
+  responseInterceptor: (response) => {
+    if (response.ok && response.url.endsWith("/openapi.json")) response.text = forSwaggerUi(response.text);
+    return response;
+  },
 });

@@ -1,0 +1,312 @@
+"""The live page in Chromium, in front of services that the test steers."""
+
+import asyncio
+import contextlib
+import re
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+
+pytestmark = pytest.mark.browser
+
+FAKE = Path(__file__).with_name("fake_fleet.py")
+AUDIT = FAKE.with_name("audit.js").read_text(encoding="utf-8")
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+FIRST = "1\N{EN DASH}50"
+LONG_LINE = re.compile(r"(L[0-9. ]+){150}")
+Start = Callable[..., AbstractAsyncContextManager["Stage"]]
+
+
+class Stage:
+    """An open page, and the hand that steers what is behind it."""
+
+    def __init__(self, page: Page, url: str, fake: httpx.AsyncClient) -> None:
+        self.page, self.url, self._fake = page, url, fake
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._heard)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    async def steer(self, what: str, **body: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = (await self._fake.post(f"/test/{what}", json=body)).json()
+        return answer
+
+    async def login(self, password: str = "right") -> None:
+        await self.page.get_by_label("E-mail").fill("maria@acme.example")
+        await self.page.get_by_label("Password").fill(password)
+        await self.page.get_by_role("button", name="Log in").click()
+
+    async def open(self) -> None:
+        await self.login()
+        await expect(self.page.locator("#connection")).to_have_text("Live")
+        await expect(self.page.locator("#device-rows tr").first).to_be_visible()
+
+    def row(self, name: str) -> Any:
+        return self.page.locator("#device-rows tr").filter(has_text=name)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def stage(
+    browser: Browser,
+    make_gateway: Callable[[dict[str, str]], AbstractContextManager[httpx.Client]],
+    free_port: Callable[[], int],
+) -> Start:
+    """Opens the page before a fresh fake: `async with stage(devices=30, rate=20) as s`."""
+
+    @contextlib.asynccontextmanager
+    async def start(devices: int = 30, rate: int = 40, **options: Any) -> AsyncIterator[Stage]:
+        port = free_port()
+        command = [sys.executable, str(FAKE), str(port), str(devices), str(rate)]
+        process = await asyncio.create_subprocess_exec(*command)
+        try:
+            await listening(port)
+            names = ("signing", "device", "sim", "monitoring")
+            with make_gateway(dict.fromkeys(names, f"127.0.0.1:{port}")) as gateway:
+                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as fake:
+                    page = await browser.new_page(locale="en-GB", **options)
+                    opened = Stage(page, str(gateway.base_url), fake)
+                    await page.goto(opened.url)
+                    yield opened
+                    await page.close()
+        finally:
+            process.terminate()
+            await process.wait()
+
+    return start
+
+
+async def listening(port: int) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def changes(locator: Any) -> None:
+    """Wait until the text of `locator` differs from what it is now."""
+    before = await locator.inner_text()
+    await expect(locator).not_to_have_text(before)
+
+
+async def test_a_wrong_password_is_said_and_nothing_is_shown(stage: Start) -> None:
+    async with stage() as s:
+        await s.page.get_by_role("button", name="Log in").click()
+        await expect(s.page.get_by_role("alert")).to_have_text("Enter your e-mail and your password.")
+        await s.login("wrong")
+        await expect(s.page.get_by_role("alert")).to_have_text("E-mail or password is wrong.")
+        await expect(s.page.locator("#fleet")).to_be_hidden()
+
+
+async def test_values_and_figures_change_live(stage: Start) -> None:
+    async with stage() as s:
+        await s.open()
+        await changes(s.row("meter-0001").locator(".chip b").first)
+        await changes(s.page.locator("#stat-total"))
+        await expect(s.page.locator("#stat-devices")).to_have_text("30")
+        await expect(s.page.locator("#stat-rate")).not_to_have_text("0.0")
+        assert s.errors == []
+
+
+async def test_search_filter_and_pages_find_devices(stage: Start) -> None:
+    async with stage(devices=230) as s:
+        await s.open()
+        rows = s.page.locator("#device-rows tr")
+        await expect(s.page.locator("#range")).to_have_text(f"{FIRST} of 230")
+        await s.page.get_by_role("button", name="Next").click()
+        await expect(s.page.locator("#range")).to_have_text("51\N{EN DASH}100 of 230")
+        await s.page.get_by_label("Search by name, type or id").fill("router-011")
+        await expect(rows).to_have_count(3)
+        await s.page.get_by_label("Search by name, type or id").fill("")
+        await s.page.get_by_label("Type").select_option("tracker")
+        await expect(s.page.locator("#range")).to_have_text(f"{FIRST} of 58")
+        await s.page.get_by_role("radio", name="Offline").check()
+        await expect(s.page.locator("#device-rows .status").first).to_have_text("Offline")
+        await s.page.get_by_label("Search by name, type or id").fill("nothing like it")
+        await expect(s.page.locator("#empty")).to_have_text(
+            "No device matches. Change the search or the filter."
+        )
+
+
+async def test_the_chart_shows_history_and_goes_on_live(stage: Start) -> None:
+    async with stage(devices=5) as s:
+        await s.open()
+        await s.page.get_by_role("button", name="tracker-0000").click()
+        line = s.page.locator("#chart .line")
+        await expect(line).to_have_attribute("d", LONG_LINE)
+        before = await line.get_attribute("d")
+        await expect(line).not_to_have_attribute("d", before or "")
+        await s.page.get_by_label("Metric").select_option("battery_percent")
+        await expect(s.page.locator("#chart svg")).to_have_attribute("aria-label", "Battery of tracker-0000")
+        await s.page.get_by_role("radio", name="24 h").check()
+        await expect(s.page.locator("#chart-caption")).to_contain_text("lowest")
+        await expect(s.page.locator("#values dt")).to_have_count(5)
+        assert s.errors == []
+
+
+async def test_a_device_that_never_reported_says_so(stage: Start) -> None:
+    async with stage(devices=10) as s:
+        await s.open()
+        await s.page.get_by_role("button", name="meter-0009").click()
+        await expect(s.page.locator("#chart .message")).to_have_text("No readings in this time span.")
+        await expect(s.page.get_by_label("Metric")).to_be_hidden()
+
+
+async def test_a_lost_connection_shows_and_what_was_missed_comes_after(stage: Start) -> None:
+    async with stage(devices=5) as s:
+        await s.open()
+        await s.steer("drop")
+        await expect(s.page.locator("#connection")).to_have_attribute("data-state", "reconnecting")
+        await expect(s.page.locator("#connection")).to_have_text("Reconnecting…")
+        await expect(s.page.locator("#connection")).to_have_text("Live")
+        await changes(s.row("meter-0001").locator(".chip b").first)
+        await expect(s.page.locator("#notice")).to_be_hidden()
+
+
+async def test_a_gap_in_the_feed_is_said(stage: Start) -> None:
+    async with stage(devices=5) as s:
+        await s.open()
+        await s.steer("skip")
+        await s.steer("drop")
+        await expect(s.page.locator("#notice")).to_contain_text("Some readings were missed")
+        await s.page.get_by_role("button", name="Dismiss this notice").click()
+        await expect(s.page.locator("#notice")).to_be_hidden()
+
+
+async def test_a_token_is_renewed_and_a_revoked_session_ends(stage: Start) -> None:
+    async with stage() as s:
+        await s.steer("short")
+        await s.open()
+        async with asyncio.timeout(15):
+            while (await s.steer("ask"))["refreshes"] == 0:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+        await expect(s.page.locator("#connection")).to_have_text("Live")
+        await s.steer("revoke")
+        await s.steer("drop")
+        await expect(s.page.get_by_role("alert")).to_have_text(
+            "Your session has ended. Log in again.", timeout=15_000
+        )
+        await expect(s.page.locator("#fleet")).to_be_hidden()
+
+
+async def test_a_reload_keeps_the_session_and_logging_out_ends_it(stage: Start) -> None:
+    async with stage() as s:
+        await s.open()
+        await s.page.reload()
+        await expect(s.page.locator("#connection")).to_have_text("Live")
+        await s.page.get_by_role("button", name="Log out").click()
+        await expect(s.page.get_by_role("button", name="Log in")).to_be_visible()
+        await s.page.reload()
+        await expect(s.page.get_by_role("button", name="Log in")).to_be_visible()
+        assert (await s.steer("ask"))["connections"] == 0
+
+
+async def test_devices_come_and_change_their_status_live(stage: Start) -> None:
+    async with stage(devices=5) as s:
+        await s.open()
+        await s.steer("mute")
+        await s.steer("status", number=1, status="offline")
+        await expect(s.row("meter-0001").locator(".status")).to_have_text("Offline")
+        await expect(s.page.locator("#count-offline")).to_have_text("1")
+        await s.steer("add", name="brand-new")
+        await expect(s.row("brand-new")).to_be_visible()
+
+
+async def test_everything_can_be_done_by_keyboard(stage: Start) -> None:
+    async with stage(devices=5) as s:
+        keyboard = s.page.keyboard
+        await expect(s.page.get_by_label("E-mail")).to_be_focused()
+        await keyboard.type("maria@acme.example")
+        await keyboard.press("Tab")
+        await keyboard.type("right")
+        await keyboard.press("Enter")
+        await expect(s.page.locator("#connection")).to_have_text("Live")
+        await s.page.locator(".pick").first.focus()
+        await keyboard.press("ArrowDown")
+        await keyboard.press("Enter")
+        await expect(s.page.get_by_role("heading", name="router-0003")).to_be_visible()
+        await s.page.locator("#chart svg").focus()
+        await expect(s.page.locator("#chart .line")).to_have_attribute("d", LONG_LINE)
+        await keyboard.press("ArrowLeft")
+        await expect(s.page.locator("#chart .tip")).to_contain_text("°C")
+        await keyboard.press("Escape")
+        await expect(s.page.locator("#chart .tip")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_names_headings_and_contrast_are_right(stage: Start, scheme: str) -> None:
+    async with stage(devices=12, color_scheme=scheme, reduced_motion="reduce") as s:
+        await s.login("wrong")
+        await expect(s.page.get_by_role("alert")).to_have_text("E-mail or password is wrong.")
+        assert await s.page.evaluate(AUDIT) == []
+        await s.open()
+        await s.page.get_by_role("button", name="tracker-0000").click()
+        await expect(s.page.locator("#chart .line")).to_have_count(1)
+        assert await s.page.evaluate(AUDIT) == []
+        await s.steer("skip")
+        await s.steer("drop")
+        await expect(s.page.locator("#notice")).to_be_visible()
+        assert await s.page.evaluate(AUDIT) == []
+
+
+async def test_a_narrow_screen_needs_no_sideways_scrolling(stage: Start) -> None:
+    async with stage(viewport={"width": 390, "height": 800}) as s:
+        await s.open()
+        await s.page.get_by_role("button", name="tracker-0000").click()
+        assert await s.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_thousands_of_devices_stay_smooth(stage: Start) -> None:
+    async with stage(devices=5000, rate=1000) as s:
+        await s.open()
+        await expect(s.page.locator("#range")).to_have_text(f"{FIRST} of 5,000", timeout=20_000)
+        await s.page.get_by_role("button", name="meter-0001").click()
+        await expect(s.page.locator("#stat-rate")).to_have_text("1,000", timeout=15_000)
+        longest = await s.page.evaluate(
+            """() => new Promise((resolve) => {
+              let longest = 0; let last = performance.now(); const end = last + 4000;
+              const frame = (now) => {
+                longest = Math.max(longest, now - last); last = now;
+                now < end ? requestAnimationFrame(frame) : resolve(longest);
+              };
+              requestAnimationFrame(frame);
+            })"""
+        )
+        assert longest < 500
+        assert await s.page.locator("#device-rows tr").count() == 50
+        assert s.errors == []
+
+
+async def test_the_api_page_shows_every_service_without_the_internet(stage: Start) -> None:
+    specification = {
+        "openapi": "3.1.0",
+        "info": {"title": "sim-service", "version": "1"},
+        "paths": {"/a": {"get": {"summary": "Find all", "responses": {"200": {"description": "ok"}}}}},
+    }
+    async with stage() as s:
+        await s.page.route("**/openapi.json", lambda route: route.fulfill(json=specification))
+        await s.page.goto(f"{s.url}/api/v1/sim/docs")
+        await expect(s.page.get_by_role("heading", name="sim-service")).to_be_visible()
+        await expect(s.page.get_by_text("Find all")).to_be_visible()
+        options = await s.page.locator("#select option").all_inner_texts()
+        assert options == ["signing", "device", "sim", "monitoring"]
+        assert s.errors == []
