@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter, FastAPI
-from prometheus_fastapi_instrumentator import Instrumentator
 
 from fleet_kit import errors
 from fleet_kit.health import Check, add_health
+from fleet_kit.http_metrics import add_metrics
 from fleet_kit.logging import configure_logging
 from fleet_kit.middleware import RequestContext
 from fleet_kit.settings import ServiceSettings
@@ -48,7 +48,5 @@ def create_app(
     for router in internal:
         app.include_router(router, prefix="/internal", include_in_schema=False)
     add_health(app, lambda: checks(app))
-    Instrumentator(excluded_handlers=["/metrics", "/health"]).instrument(app).expose(
-        app, include_in_schema=False
-    )
+    add_metrics(app)
     return app

@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from fleet_kit.batched_reads import BatchedReads
 from fleet_kit.errors import Unavailable
 
 READY_KEY = "denylist:ready"
@@ -51,7 +52,7 @@ class SharedDenylist:
     """
 
     def __init__(self, redis: Redis, http: httpx.AsyncClient, signing_url: str) -> None:
-        self._redis, self._http = redis, http
+        self.reads, self._http = BatchedReads(redis), http
         self._url = f"{signing_url}/internal/tokens/check"
         self._local: dict[str, float] = {}
         self._redis_away_until = 0.0
@@ -73,7 +74,7 @@ class SharedDenylist:
         if time.monotonic() < self._redis_away_until:
             return None
         try:
-            ready, *entries = await self._redis.mget(READY_KEY, entry_key(jti), entry_key(sid))
+            ready, *entries = await self.reads.mget(READY_KEY, entry_key(jti), entry_key(sid))
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("Redis is away, asking signing-service", error=repr(error))
             self._redis_away_until = time.monotonic() + _SKIP_REDIS_SECONDS

@@ -1,11 +1,13 @@
 """What every request passes first. Plain ASGI, so that a cancelled request leaves nothing behind."""
 
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from fleet_kit.errors import PayloadTooLarge, error_response, unexpected
+from fleet_kit.http_metrics import observe
 from fleet_kit.request_id import HEADER, set_request_id
 
 Scope = MutableMapping[str, Any]
@@ -19,7 +21,7 @@ _HEADER = HEADER.lower().encode()
 
 
 class RequestContext:
-    """Gives each request its id, sends it back, and turns what nobody caught into the one error shape."""
+    """Gives each request its id, counts it, and turns what nobody caught into the one error shape."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -31,12 +33,12 @@ class RequestContext:
             return
         headers = dict(scope["headers"])
         request_id = set_request_id(headers.get(_HEADER, b"").decode("latin-1")).encode()
-        started = False
+        began, status = time.perf_counter(), 0
 
         async def stamped(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message["headers"] = [*message["headers"], (_HEADER, request_id)]
             await send(message)
 
@@ -46,9 +48,11 @@ class RequestContext:
         try:
             await self._app(scope, _limited(receive), stamped)
         except Exception as error:
-            if started:
+            if status:
                 raise
             await unexpected(scope["path"], error)(scope, receive, stamped)
+        finally:
+            observe(scope, status or 499, time.perf_counter() - began)
 
 
 def _limited(receive: Receive) -> Receive:
