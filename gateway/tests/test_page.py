@@ -137,7 +137,7 @@ async def test_search_filter_and_pages_find_devices(stage: Start) -> None:
         await s.page.get_by_label("Search by name, type or id").fill("router-011")
         await expect(rows).to_have_count(3)
         await s.page.get_by_label("Search by name, type or id").fill("")
-        await s.page.get_by_label("Type").select_option("tracker")
+        await s.page.get_by_label("Type", exact=True).select_option("tracker")
         await expect(s.page.locator("#range")).to_have_text(f"{FIRST} of 58")
         await s.page.get_by_role("radio", name="Offline").check()
         await expect(s.page.locator("#device-rows .status").first).to_have_text("Offline")
