@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from device_service.cache import SLOW_READ_SECONDS, ReadCache
 from device_service.devices import read
+from fleet_kit.batched_reads import BatchedReads
 
 from .conftest import Organization
 from .support import path_of
@@ -17,7 +18,7 @@ from .support import path_of
 
 @pytest.fixture
 def cache(app: FastAPI) -> ReadCache:
-    return ReadCache(app.state.redis, f"test:{uuid4()}:", 30)
+    return ReadCache(app.state.redis, BatchedReads(app.state.redis), f"test:{uuid4()}:", 30)
 
 
 async def test_filled_value_is_found_until_it_is_forgotten(cache: ReadCache) -> None:
@@ -47,7 +48,7 @@ async def test_without_redis_the_cache_is_empty_and_quick(
         raise RedisAway("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(app.state.redis, "get", away)
+        patch.setattr(app.state.redis, "mget", away)
         patch.setattr(app.state.redis, "set", away)
         for config in ({"n": 1}, {"n": 2}):
             await organization.operator.patch(path_of(made), json={"config": config})

@@ -81,10 +81,10 @@ async def test_without_redis_keys_still_work_and_die(
     async def away(*_: object, **__: object) -> None:
         raise RedisAway("away")
 
-    app.state.redis.get, app.state.redis.set = away, away
+    app.state.redis.mget, app.state.redis.set = away, away
     try:
         assert await sends(anyone, made, made["key"]) == 202
         await organization.operator.delete(path_of(made, "/credentials"))
         assert await sends(anyone, made, made["key"]) == 401
     finally:
-        del app.state.redis.get, app.state.redis.set
+        del app.state.redis.mget, app.state.redis.set

@@ -6,6 +6,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from fleet_kit.batched_reads import Answer, BatchedReads
+
 log = structlog.get_logger(__name__)
 TOMBSTONE_SECONDS = 5
 """After a change nobody may fill the entry for this long; readers ask Postgres meanwhile."""
@@ -23,20 +25,28 @@ class ReadCache:
     that fetched the old row before the change and comes late therefore fails to fill it in.
     """
 
-    def __init__(self, redis: Redis, prefix: str, ttl_seconds: int) -> None:
-        self._redis, self._prefix, self._ttl = redis, prefix, ttl_seconds
+    def __init__(self, redis: Redis, reads: BatchedReads, prefix: str, ttl_seconds: int) -> None:
+        self._redis, self._reads = redis, reads
+        self._prefix, self._ttl = prefix, ttl_seconds
         self._skip_until = 0.0
 
-    async def get(self, key: str) -> bytes | None:
-        """The value, or None where there is none or Redis is away."""
-        if time.monotonic() < self._skip_until:
+    def ask(self, key: str) -> Answer | None:
+        """Ask without waiting yet, so that one round trip answers other questions too; see `told`."""
+        return None if time.monotonic() < self._skip_until else self._reads.ask(self._prefix + key)
+
+    async def told(self, answer: Answer | None) -> bytes | None:
+        """The value that was asked for, or None where there is none or Redis is away."""
+        if answer is None:
             return None
         try:
-            value = await self._redis.get(self._prefix + key)
+            return (await answer)[0] or None
         except AWAY as error:
             self._is_away(error)
             return None
-        return value if value and isinstance(value, bytes) else None
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None where there is none or Redis is away."""
+        return await self.told(self.ask(key))
 
     async def fill(self, key: str, value: bytes, *, read_at: float) -> None:
         """Keep a value that was read from Postgres beginning at `read_at` (time.monotonic)."""

@@ -22,6 +22,7 @@ from device_service.settings import DeviceSettings
 from device_service.telemetry import api as telemetry
 from device_service.telemetry.service import TelemetryService
 from fleet_kit.app import create_app
+from fleet_kit.batched_reads import BatchedReads
 from fleet_kit.bootstrap import open_common
 from fleet_kit.database import create_engine, create_sessions
 from fleet_kit.health import Check
@@ -30,11 +31,11 @@ DEVICE_CACHE_SECONDS = 30
 NAME = "device-service"
 
 
-def caches(redis: Redis) -> Caches:
+def caches(redis: Redis, reads: BatchedReads) -> Caches:
     """The copies that the API and the worker share in Redis."""
     return Caches(
-        devices=ReadCache(redis, "device:body:", DEVICE_CACHE_SECONDS),
-        credentials=ReadCache(redis, "device:key:", CACHE_SECONDS),
+        devices=ReadCache(redis, reads, "device:body:", DEVICE_CACHE_SECONDS),
+        credentials=ReadCache(redis, reads, "device:key:", CACHE_SECONDS),
     )
 
 
@@ -48,7 +49,7 @@ def create(settings: DeviceSettings) -> FastAPI:
             state = app.state
             state.engine, state.sessions = engine, create_sessions(engine)
             state.verifier, state.publisher, state.redis = common.verifier, common.publisher, common.redis
-            state.caches = caches(common.redis)
+            state.caches = caches(common.redis, common.denylist.reads)
             state.authenticator = Authenticator(state.sessions, state.caches.credentials)
             state.broker = BrokerService(state.authenticator, settings.broker_vhost)
             state.telemetry = TelemetryService(common.publisher)

@@ -6,6 +6,7 @@ from device_service.presence.service import PresenceService
 from device_service.settings import settings
 from device_service.sim_links.service import SimLinkService
 from fleet_contracts.topology import DEVICE_EVENTS
+from fleet_kit.batched_reads import BatchedReads
 from fleet_kit.consumer import BatchConsumer
 from fleet_kit.database import create_engine, create_sessions
 from fleet_kit.denylist import open_redis
@@ -24,7 +25,7 @@ async def run() -> None:
     engine = create_engine(config, name=NAME)
     redis = open_redis(config.redis_url.get_secret_value())
     publisher = Publisher(url, NAME, timeout_seconds=config.publish_timeout_seconds)
-    sessions, copies = create_sessions(engine), caches(redis)
+    sessions, copies = create_sessions(engine), caches(redis, BatchedReads(redis))
     presence = PresenceService(sessions, copies, offline_after_seconds=config.device_offline_after_seconds)
     handler = EventsConsumer(presence, SimLinkService(sessions, copies))
     consumer = BatchConsumer(url, DEVICE_EVENTS, handler, publisher, NAME)

@@ -5,34 +5,28 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-Answer = asyncio.Future[bytes | None]
+Answer = asyncio.Future[list[bytes | None]]
+"""The values to come, in the order of the keys; raises ConnectionError when Redis does not answer."""
 
 
 class BatchedReads:
     """Merges the GETs of concurrent requests into one MGET at a time.
 
-    A key is asked for only after `get` was called, so an answer is never older than its question. All answers
-    of a round trip that fails raise its error.
+    A key is sent only after it was asked for, so an answer is never older than its question.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._waiting: list[tuple[str, Answer]] = []
+        self._waiting: list[tuple[tuple[str, ...], Answer]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def get(self, key: str) -> Answer:
-        """The value to come; it need not be awaited."""
+    def ask(self, *keys: str) -> Answer:
+        """Ask without waiting yet; the answer need not be awaited."""
         answer: Answer = asyncio.get_running_loop().create_future()
-        answer.add_done_callback(_retrieved)
-        self._waiting.append((key, answer))
+        self._waiting.append((keys, answer))
         if self._task is None:
             self._task = asyncio.create_task(self._read())
         return answer
-
-    async def mget(self, *keys: str) -> list[bytes | None]:
-        """The values in the order of the keys; raises what Redis raises."""
-        answers = [self.get(key) for key in keys]
-        return [await answer for answer in answers]
 
     async def _read(self) -> None:
         try:
@@ -45,29 +39,24 @@ class BatchedReads:
                 answer.cancel()
             self._waiting = []
 
-    async def _answer(self, batch: list[tuple[str, Answer]]) -> None:
-        keys = list(dict.fromkeys(key for key, _ in batch))
+    async def _answer(self, batch: list[tuple[tuple[str, ...], Answer]]) -> None:
+        wanted = list(dict.fromkeys(key for keys, _ in batch for key in keys))
         try:
-            found: list[Any] = await self._redis.mget(keys)
-            values = dict(zip(keys, found, strict=True))
+            found: list[Any] = await self._redis.mget(wanted)
         except BaseException as error:
             for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(_copy(error))
+                _fail(answer, error)
             if not isinstance(error, Exception):
                 raise
             return
-        for key, answer in batch:
+        values = dict(zip(wanted, found, strict=True))
+        for keys, answer in batch:
             if not answer.done():
-                answer.set_result(values[key])
+                answer.set_result([values[key] for key in keys])
 
 
-def _retrieved(answer: Answer) -> None:
-    """Nobody may wait any more: then the error is nobody's."""
-    if not answer.cancelled():
-        answer.exception()
-
-
-def _copy(error: BaseException) -> Exception:
-    """One error for each waiter: a shared one would grow a traceback with each raise."""
-    return ConnectionError(f"Redis did not answer: {error!r}"[:300])
+def _fail(answer: Answer, error: BaseException) -> None:
+    """An error of its own for each answer: a shared one would grow with each raise."""
+    if not answer.done():
+        answer.set_exception(ConnectionError(f"Redis did not answer: {error!r}"[:300]))
+        answer.exception()  # seen: asyncio must not complain where nobody waits any more

@@ -74,7 +74,7 @@ class SharedDenylist:
         if time.monotonic() < self._redis_away_until:
             return None
         try:
-            ready, *entries = await self.reads.mget(READY_KEY, entry_key(jti), entry_key(sid))
+            ready, *entries = await self.reads.ask(READY_KEY, entry_key(jti), entry_key(sid))
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("Redis is away, asking signing-service", error=repr(error))
             self._redis_away_until = time.monotonic() + _SKIP_REDIS_SECONDS

@@ -17,7 +17,7 @@ from fleet_kit.principal import CurrentUser, Role, current_principal
 SCHEME = "device"
 
 
-def _credentials(
+async def _credentials(
     session: DbSession, principal: CurrentUser, devices: Devices, changes: RequestChanges
 ) -> CredentialService:
     return CredentialService(session, principal, devices, changes)

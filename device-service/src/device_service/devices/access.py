@@ -10,7 +10,7 @@ from fleet_kit.database import DbSession
 from fleet_kit.principal import CurrentUser
 
 
-def _devices(changes: RequestChanges, session: DbSession, principal: CurrentUser) -> DeviceService:
+async def _devices(changes: RequestChanges, session: DbSession, principal: CurrentUser) -> DeviceService:
     return DeviceService(session, principal, changes)
 
 

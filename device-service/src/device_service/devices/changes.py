@@ -13,14 +13,14 @@ from device_service.devices.models import Device
 
 @dataclass
 class Changes:
-    """Cache keys of the devices and credentials that were changed."""
+    """Ids of the devices and credentials that were changed; they are the keys of the caches."""
 
     devices: set[str] = field(default_factory=set)
     credentials: set[str] = field(default_factory=set)
 
     def device(self, device: Device) -> None:
         """The device looks different now."""
-        self.devices.add(cache_key(device.organization_id, device.id))
+        self.devices.add(str(device.id))
 
     def credential(self, device_id: UUID) -> None:
         """The device's key is another one, or none."""
@@ -38,11 +38,6 @@ class Caches:
         """Drop what was changed."""
         await self.credentials.forget(*changes.credentials)
         await self.devices.forget(*changes.devices)
-
-
-def cache_key(organization_id: UUID, device_id: UUID) -> str:
-    """Key of a device: with its organisation, so that a hit is always inside the scope."""
-    return f"{organization_id}:{device_id}"
 
 
 async def request_changes(request: Request) -> AsyncIterator[Changes]:

@@ -1,41 +1,77 @@
-"""Reading one device: by far the most frequent request, so it costs as little as it can."""
+"""Reading one device: by far the most frequent request, so it costs as little as it can.
+
+A hit is one round trip to Redis, which also answers whether the token was revoked, and gives back bytes that
+were serialised before. The device's organisation is kept with them and checked against the caller's.
+"""
 
 import time
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from device_service.devices.changes import Caches, cache_key
+from device_service.devices.changes import Caches
+from device_service.devices.models import Device
 from device_service.devices.preconditions import etag
 from device_service.devices.repository import DeviceRepository
 from device_service.devices.schemas import DeviceOut
 from device_service.devices.service import not_found
 from fleet_kit.database import Sessions
-from fleet_kit.principal import CurrentUser
+from fleet_kit.errors import invalid
+from fleet_kit.principal import Principal, current_principal
+from fleet_kit.scope import Scope
 
 router = APIRouter(prefix="/devices", tags=["devices"])
 
 
-@router.get("/{device_id}", response_model=DeviceOut)
-async def read_device(device_id: UUID, request: Request, principal: CurrentUser) -> Response:
+_DEVICE_ID = {
+    "name": "device_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+
+
+@router.get("/{device_id}", response_model=DeviceOut, openapi_extra={"parameters": [_DEVICE_ID]})
+async def read_device(request: Request) -> Response:
     """One device; its ETag is what If-Match takes."""
+    device_id = _device_id(request.path_params["device_id"])
     caches: Caches = request.app.state.caches
-    key = cache_key(principal.organization_id, device_id)
-    packed = await caches.devices.get(key)
+    key = str(device_id)
+    asked = caches.devices.ask(key)
+    principal = await current_principal(request)
+    packed = await caches.devices.told(asked)
     if packed is None:
         read_at = time.monotonic()
-        organization_id, packed = await _fetch(request.app.state.sessions, principal, device_id)
-        if organization_id == principal.organization_id:
-            await caches.devices.fill(key, packed, read_at=read_at)
-    tag, _, body = packed.partition(b" ")
-    return Response(body, media_type="application/json", headers={"ETag": tag.decode()})
+        packed = _pack(await _fetch(request.app.state.sessions, principal, device_id))
+        await caches.devices.fill(key, packed, read_at=read_at)
+    return _unpack(packed, principal.scope)
 
 
-async def _fetch(sessions: Sessions, principal: CurrentUser, device_id: UUID) -> tuple[UUID, bytes]:
-    """The device's organisation, and its ETag and body in one; raises NotFound."""
+def _device_id(text: str) -> UUID:
+    """Read here and not by the framework, which takes ten times as long."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise invalid("device_id", "must be a UUID") from None
+
+
+async def _fetch(sessions: Sessions, principal: Principal, device_id: UUID) -> Device:
     async with sessions() as session:
         device = await DeviceRepository(session, principal.scope).find(device_id)
     if device is None:
         raise not_found()
+    return device
+
+
+def _pack(device: Device) -> bytes:
+    """Organisation, ETag and body in one."""
     body = DeviceOut.model_validate(device).model_dump_json()
-    return device.organization_id, f"{etag(device.version)} {body}".encode()
+    return device.organization_id.bytes + f"{etag(device.version)} {body}".encode()
+
+
+def _unpack(packed: bytes, scope: Scope) -> Response:
+    """The response; raises NotFound for a device of another organisation."""
+    if not scope.covers(UUID(bytes=packed[:16])):
+        raise not_found()
+    tag, _, body = packed[16:].partition(b" ")
+    return Response(body, media_type="application/json", headers={"ETag": tag.decode()})

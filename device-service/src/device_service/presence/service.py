@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from device_service.devices.changes import Caches, Changes, cache_key
+from device_service.devices.changes import Caches, Changes
 from device_service.presence import events
 from device_service.presence.repository import Heard, PresenceRepository, Seen
 from fleet_kit.database import Sessions
@@ -53,5 +53,4 @@ class PresenceService:
         await Outbox(session).add(*(events.status_changed(device) for device in changed))
 
     async def _forget(self, changed: list[Seen]) -> None:
-        keys = {cache_key(device.organization_id, device.device_id) for device in changed}
-        await self._caches.forget(Changes(devices=keys))
+        await self._caches.forget(Changes(devices={str(device.device_id) for device in changed}))
