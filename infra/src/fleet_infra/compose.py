@@ -61,7 +61,9 @@ def write_files(layout: Layout, settings: FleetSettings) -> Secrets:
 def up(layout: Layout, settings: FleetSettings) -> dict[str, Any]:
     """Build, start, wait until healthy; start the simulator; returns the content of access.json."""
     secrets = write_files(layout, settings)
-    _run(layout, "up", "-d", "--build")
+    # By itself, `up --build` of older versions pulls an image that another service's build would make.
+    _run(layout, "--profile", "simulator", "build")
+    _run(layout, "up", "-d")
     content = _access(layout, settings, secrets)
     write_access(layout, content)
     _wait_gateway(settings)

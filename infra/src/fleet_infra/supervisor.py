@@ -99,9 +99,13 @@ class Supervisor:
         """supervisord's own account of every program."""
         return cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
 
+    def stop_program(self, group: str, name: str) -> None:
+        """Stop one program and wait until it is gone; it stays away until its group is started."""
+        self._call("stopProcess", f"{group}:{name}", True)
+
     def restart(self, group: str, name: str) -> None:
         """Stop and start one program."""
-        self._call("stopProcess", f"{group}:{name}", True)
+        self.stop_program(group, name)
         self._call("startProcess", f"{group}:{name}", False)
 
     def _update(self) -> None:
