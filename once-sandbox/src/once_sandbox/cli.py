@@ -42,9 +42,14 @@ def serve(
     settings = Settings().model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
-    typer.echo(f"1NCE sandbox: http://{settings.host}:{settings.port}/ with {settings.sims} SIMs")
+    try:
+        app = create_app(settings)
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(f"{settings.state_file} holds no world: {str(error)[:200]}") from None
+    known = len(app.sandbox.world.sims.by_iccid)
+    typer.echo(f"1NCE sandbox: http://{settings.host}:{settings.port}/ with {known} SIMs")
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level.lower(),

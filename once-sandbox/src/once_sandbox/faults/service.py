@@ -33,8 +33,14 @@ class Faults:
             raise ApiError(404, f"fault rule {number} not found")
 
     def hits(self, method: str, path: str, *, push: bool = False) -> list[ActiveRule]:
-        """The rules that hit this call, in the order in which they were added."""
-        return [rule for rule in list(self.rules.values()) if self._hits(rule, method, path, push=push)]
+        """The rules that hit: of a call's, delays and then the first other one; of a push's, all."""
+        hit: list[ActiveRule] = []
+        for rule in list(self.rules.values()):
+            if self._hits(rule, method, path, push=push):
+                hit.append(rule)
+                if not push and rule.kind != "delay":
+                    break
+        return hit
 
     def _hits(self, rule: ActiveRule, method: str, path: str, *, push: bool) -> bool:
         if (rule.kind in PUSH_KINDS) != push or rule.method not in {"*", method}:

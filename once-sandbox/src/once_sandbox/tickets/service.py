@@ -11,7 +11,11 @@ def open_ticket(world: World, wanted: NewTicket) -> Ticket:
     now, number = world.clock.now(), 11 + len(world.tickets.by_id) + 1
     ticket = Ticket(id=number, subject=wanted.subject, text=wanted.text, created_at=now)
     ticket.say(
-        now, incoming=True, originator=wanted.sender or wanted.reply_to, text=wanted.text, type="PORTAL"
+        now,
+        incoming=True,
+        originator=wanted.sender or wanted.reply_to or "Customer",
+        text=wanted.text,
+        type="PORTAL",
     )
     world.tickets.by_id[number] = ticket
     return ticket
