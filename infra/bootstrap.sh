@@ -36,7 +36,8 @@ native() {
 
 # Names of the Debian packages that are missing, those that Python needs apart.
 missing_servers() {
-    if native; then
+    # Tests bring up a whole fleet without containers, whatever `make up` does here.
+    if [ "$level" = dev ] || native; then
         [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo rabbitmq-server
         have redis-server || echo redis-server
         have nginx || echo nginx
@@ -46,15 +47,18 @@ missing_servers() {
     [ "$level" != dev ] || have chromium || have google-chrome || echo chromium
 }
 
+# Asks for the password here, while there is a terminal to ask on.
+may_install() {
+    have apt-get || die "Please install these packages first (this machine has no apt-get): $*"
+    sudo=
+    [ "$(id -u)" != 0 ] || return 0
+    if [ -t 0 ]; then sudo=sudo; else sudo='sudo -n'; fi
+    { have sudo && $sudo true 2>/dev/null; } ||
+        die "Please install these Debian packages first (this account may not): $*"
+}
+
 # Debian starts what it installs, and again after every reboot; our servers are private ones.
 install_packages() {
-    sudo=
-    if [ "$(id -u)" != 0 ]; then
-        have sudo || die "Please install these Debian packages first (this account may not): $*"
-        if [ -t 0 ]; then sudo=sudo; else sudo='sudo -n'; fi
-        $sudo true 2>/dev/null || die "Please install these Debian packages first (this account may not): $*"
-    fi
-    have apt-get || die "Please install these packages first (this machine has no apt-get): $*"
     policy=/usr/sbin/policy-rc.d
     guard=
     if [ ! -e $policy ]; then
@@ -106,11 +110,14 @@ exec 9>"$root/.fleet/bootstrap.lock"
 if have flock; then flock 9; fi
 
 if [ ! -x "$venv/bin/python" ] && [ -z "$(find_python)" ]; then
+    may_install python3-venv
     say "Installing the Debian package python3-venv …"
     install_packages python3-venv
 fi
 servers=$(missing_servers | tr '\n' ' ')
 if [ -n "$servers" ]; then
+    # shellcheck disable=SC2086
+    may_install $servers
     say "Installing Debian packages: $servers…"
     # shellcheck disable=SC2086
     install_packages $servers &
