@@ -8,6 +8,6 @@ run() { echo "== $*"; "$@" || status=1; }
 run "$bin/ruff" check .
 run "$bin/ruff" format --check .
 # One package at a time: every service has modules of the same names in its tests.
-for sources in */src; do run "$bin/mypy" --no-error-summary "$sources"; done
+for sources in */src bench; do run "$bin/mypy" --no-error-summary "$sources"; done
 if [ -f .importlinter ] || grep -q '^\[tool.importlinter' pyproject.toml; then run "$bin/lint-imports"; fi
 exit $status
