@@ -48,7 +48,7 @@ async def test_the_key_file_is_for_its_owner_only(make_plan: Any, access: Access
     await enrolled(make_plan(devices=1), access)
 
     assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["keys.json"]
+    assert os.listdir(tmp_path) == ["keys.json"]  # noqa: PTH208
 
 
 async def test_a_platform_that_is_not_up_yet_is_waited_for(

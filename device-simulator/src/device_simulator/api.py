@@ -51,8 +51,10 @@ class FleetApi:
             query = str(httpx.QueryParams(page_size=PAGE_SIZE, cursor=page["next_cursor"]))
 
     async def create(self, name: str, kind: str) -> Credential:
-        """Register a device."""
+        """Register a device. A repeated answer does not show the key again; then a new one is issued."""
         device = await self._call("POST", "/devices/", {"name": name, "type": kind})
+        if not device.get("key"):
+            return await self.rotate(device["id"])
         return Credential(device["id"], device["key"])
 
     async def rotate(self, device_id: str) -> Credential:

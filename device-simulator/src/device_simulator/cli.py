@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
-def simulate_devices(  # noqa: PLR0917  typer passes options by name
+def simulate_devices(
     devices: Annotated[int, typer.Option(min=1, max=100_000, help="How many devices.")] = 20,
     rate: Annotated[float, typer.Option(min=0.001, max=10_000, help="Readings a second, each device.")] = 1,
     duration: Annotated[float, typer.Option(min=0, help="Seconds; 0: until SIGTERM or Ctrl-C.")] = 0,

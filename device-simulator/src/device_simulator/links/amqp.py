@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import aio_pika
 from aio_pika.abc import AbstractExchange
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 
 from device_simulator.credentials import Credential
 from device_simulator.errors import NotAccepted
@@ -18,7 +18,7 @@ from fleet_contracts.topology import TELEMETRY_EXCHANGE, telemetry_key
 class AmqpLink(ConnectedLink[AbstractExchange]):
     """One device's AMQP connection: login is its id, password its key."""
 
-    errors = (OSError, AMQPError, TimeoutError, asyncio.InvalidStateError)
+    errors = (OSError, AMQPError, ChannelInvalidStateError, asyncio.InvalidStateError)
 
     def __init__(self, credential: Credential, addresses: Addresses) -> None:
         super().__init__(credential.id)

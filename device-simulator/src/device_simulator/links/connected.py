@@ -70,6 +70,12 @@ class ConnectedLink(ABC, Generic[Connection]):
             self._unconfirmed.add(limit)
             try:
                 await publishing
+            except asyncio.CancelledError:
+                # A closing AMQP channel cancels what waits for it; that must not end the task that waits.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                raise ConnectionError("closed before it was confirmed") from None
             finally:
                 self._unconfirmed.discard(limit)
 
