@@ -68,7 +68,7 @@ async def test_rotation_revocation_and_deletion_are_known_at_once(
     assert await ask(app, anyone, "topic", **topic)
     await organization.operator.delete(path_of(made, "/credentials"))
     assert not await ask(app, anyone, "user", **old | {"password": key})
-    # A session that was open before ends with its next message.
+    # A session that has not published yet may not begin to.
     assert not await ask(app, anyone, "topic", **topic)
     again = await organization.make_device()
     await organization.operator.delete(path_of(again))

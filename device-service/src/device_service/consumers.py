@@ -8,9 +8,9 @@ import structlog
 from pydantic import ValidationError
 
 from device_service.presence.service import PresenceService
-from device_service.servers import AWAY, is_away
 from device_service.sim_links.service import SimLinkService
 from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryPresence, UnknownEventType, parse_event
+from fleet_kit.away import AWAY, is_away
 from fleet_kit.consumer import Failure, Pause
 from fleet_kit.delivery import Delivery, RejectNow
 

@@ -1,5 +1,7 @@
 """The worker: outbox relay, consumer of sightings, sweeper."""
 
+from sqlalchemy import text
+
 from device_service.consumers import EventsConsumer
 from device_service.main import caches
 from device_service.presence.service import PresenceService
@@ -36,6 +38,10 @@ async def run() -> None:
         await consumer.check()
         await presence.sweep()
 
+    async def postgres() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
     async def purge() -> None:
         await relay.purge()
 
@@ -49,7 +55,12 @@ async def run() -> None:
                 "sweep": lambda: every(config.device_sweep_every_seconds, sweep, name="sweep"),
                 "purge": lambda: every(PURGE_EVERY_SECONDS, purge, name="purge"),
             },
-            checks={"consumer": consumer.check, "broker": publisher.check, "redis": redis.ping},
+            checks={
+                "postgres": postgres,
+                "consumer": consumer.check,
+                "broker": publisher.check,
+                "redis": redis.ping,
+            },
             stops=[consumer.stop],
         )
     finally:

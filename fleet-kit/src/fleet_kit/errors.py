@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from fleet_kit.away import is_away
 from fleet_kit.request_id import current_request_id
 
 log = structlog.get_logger(__name__)
@@ -212,14 +213,10 @@ async def _on_http(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_away(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, DBAPIError) and not _is_connection_problem(error):
+    if not is_away(error):
         return unexpected(request.url.path, error)
     log.warning("a server is away", error=type(error).__name__, path=request.url.path)
     return error_response(Unavailable("a server that this needs is away, try again"))
-
-
-def _is_connection_problem(error: DBAPIError) -> bool:
-    return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
 
 
 def unexpected(path: str, error: Exception) -> JSONResponse:

@@ -27,7 +27,7 @@ class BrokerService:
         return self.may_enter(ask.device_id, vhost) and may_use_resource(ask)
 
     async def may_use_topic(self, ask: Ask, vhost: str) -> bool:
-        """Topics; a session that was open before the key was revoked ends here."""
+        """Topics of a device that still has a key. The broker remembers a yes as long as a session lasts."""
         if not self.may_enter(ask.device_id, vhost) or not may_use_topic(ask):
             return False
         return await self._authenticator.has_key(UUID(ask.device_id))

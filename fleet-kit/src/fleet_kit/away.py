@@ -1,0 +1,22 @@
+"""Telling a Postgres that is away from a statement that is wrong.
+
+Seen with asyncpg: one that stops or recovers refuses connections with a plain DBAPIError of SQLSTATE 57P03,
+which SQLAlchemy does not count as a lost connection.
+"""
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)
+"""What may be raised when Postgres is away; `is_away` decides."""
+
+_CLASSES = ("08", "53", "57")
+"""SQLSTATE classes: connection exception, insufficient resources, operator intervention (shutdown)."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the same statement may succeed later."""
+    if isinstance(error, DBAPIError):
+        lost = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
+        return lost or str(getattr(error.orig, "sqlstate", "")).startswith(_CLASSES)
+    return isinstance(error, PoolTimeout | OSError | TimeoutError)
