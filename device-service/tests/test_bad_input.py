@@ -213,6 +213,8 @@ async def test_bad_event_is_named(organization: Organization, body: dict[str, An
         ({"metrics": {"a.b": 1}}, "metrics.a.b"),
         ({"metrics": {"$a": 1}}, "metrics.$a"),
         ({"metrics": {"": 1}}, "metrics"),
+        ({"metrics": {"a\n": 1}}, "metrics.a\n"),
+        ({"metrics": {"a": 1}, "id": "x\n"}, "id"),
         ({"metrics": {"a": 1}, "ts": 0}, "ts"),
         ({"metrics": {"a": 1}, "ts": "1970-01-01T00:00:00Z"}, "ts"),
         ({"metrics": {"a": 1}, "ts": NEXT_YEAR}, "ts"),

@@ -91,7 +91,7 @@ def check_metrics(value: Any) -> Metrics:
             raise InvalidReading(f"metrics.{str(name)[:80]}", "must be a number")
         elif not -MAX_INTEGER <= number <= MAX_INTEGER:
             raise InvalidReading(f"metrics.{name[:80]}", "integer beyond ±2^53")
-        if not _METRIC.match(name):
+        if not _METRIC.fullmatch(name):
             raise InvalidReading(
                 f"metrics.{name[:80]}",
                 "name must start with a letter and hold only letters, digits, '_', ':' and '-' (at most 64)",
@@ -106,7 +106,7 @@ def check_tags(value: Any) -> dict[str, str] | None:
     if not isinstance(value, dict) or len(value) > MAX_TAGS:
         raise InvalidReading("tags", f"must be an object of at most {MAX_TAGS} texts")
     for name, text in value.items():
-        if not _METRIC.match(name):
+        if not _METRIC.fullmatch(name):
             raise InvalidReading(f"tags.{name[:80]}", "not a plain name")
         if not isinstance(text, str) or len(text) > 256 or not text.isprintable():
             raise InvalidReading(f"tags.{name}", "must be a printable text of at most 256 characters")
@@ -117,7 +117,7 @@ def check_id(value: Any) -> str | None:
     """The device's own id for the reading, None where absent; raises InvalidReading."""
     if value is None:
         return None
-    if not isinstance(value, str) or not _ID.match(value):
+    if not isinstance(value, str) or not _ID.fullmatch(value):
         raise InvalidReading("id", "must be 1 to 64 printable ASCII characters without spaces")
     return value
 
