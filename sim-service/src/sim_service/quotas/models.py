@@ -11,8 +11,8 @@ from fleet_kit.database import UtcDateTime
 from sim_service.carrier.base import CarrierQuota
 from sim_service.database import Base
 
-Volume = Numeric(20, 6)
-"""Megabytes or messages, with the carrier's six decimals."""
+Volume = Numeric(26, 9)
+"""Megabytes or messages; a byte is about 0.000001 MB, so nine decimals keep every byte."""
 
 
 _FACTS = ("remaining", "total", "threshold_percent", "last_added", "expires_at", "changed_at", "state")

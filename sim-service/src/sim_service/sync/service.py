@@ -49,9 +49,12 @@ class SyncOfAll:
         plan = _Plan(done)
         first = next(plan.numbers)
         plan.learn(await self._page(held, first), self._carrier.page_size)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._parallel):
-                group.create_task(self._follow(held, plan))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._parallel):
+                    group.create_task(self._follow(held, plan))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
 
     async def _follow(self, held: Held, plan: "_Plan") -> None:
         for number in plan.numbers:

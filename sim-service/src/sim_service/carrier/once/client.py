@@ -7,8 +7,10 @@ from typing import Any
 from sim_service.carrier.base import CarrierQuota, CarrierSim, Priority, QuotaKind, SimPage, UsageDay
 from sim_service.carrier.errors import CarrierBadAnswer, CarrierSimNotFound
 from sim_service.carrier.once import operations, records
+from sim_service.carrier.once.answers import Answer
 from sim_service.carrier.once.transport import Transport
 
+_TOTAL, _PAGES = "x-total-count", "x-total-pages"
 _QUOTAS = {QuotaKind.DATA: operations.DATA_QUOTA, QuotaKind.SMS: operations.SMS_QUOTA}
 
 
@@ -26,9 +28,9 @@ class OnceCarrier:
     async def list_sims(self, page: int, *, priority: Priority) -> SimPage:
         """See Carrier."""
         params: Mapping[str, str | int] = {"page": page, "pageSize": self.page_size}
-        answer = await self._transport.send(operations.LIST_SIMS, priority=priority, params=params)
+        answer = await self._look(operations.LIST_SIMS, priority, params=params)
         rows = answer.body
-        if rows is None and answer.total("x-total-count") == 0:
+        if rows is None and answer.total(_TOTAL) == 0:
             rows = []
         if not isinstance(rows, list):
             raise CarrierBadAnswer("the carrier's list of SIMs is not a list")
@@ -36,8 +38,8 @@ class OnceCarrier:
         return SimPage(
             sims=list({sim.iccid: sim for sim in read}.values()),
             page=page,
-            total=answer.total("x-total-count"),
-            pages=answer.total("x-total-pages"),
+            total=answer.total(_TOTAL),
+            pages=answer.total(_PAGES),
             skipped=len(rows) - len(read),
             raw_count=len(rows),
         )
@@ -78,9 +80,22 @@ class OnceCarrier:
         priority: Priority,
         params: Mapping[str, str | int] | None = None,
     ) -> Any:
-        """The body; an empty 200, seen for unknown SIMs, is asked about once more before it is believed."""
-        for _ in range(2):
+        """The body; without one, as seen for unknown SIMs, raises CarrierSimNotFound."""
+        answer = await self._look(operation, priority, iccid=iccid, params=params)
+        if answer.body is None:
+            raise CarrierSimNotFound("the carrier does not know this SIM")
+        return answer.body
+
+    async def _look(
+        self,
+        operation: operations.Operation,
+        priority: Priority,
+        *,
+        iccid: str = "",
+        params: Mapping[str, str | int] | None = None,
+    ) -> Answer:
+        """The answer; an empty 200 is asked about once more before it is believed."""
+        answer = await self._transport.send(operation, priority=priority, iccid=iccid, params=params)
+        if answer.body is None and answer.total(_TOTAL) != 0:
             answer = await self._transport.send(operation, priority=priority, iccid=iccid, params=params)
-            if answer.body is not None:
-                return answer.body
-        raise CarrierSimNotFound("the carrier does not know this SIM")
+        return answer

@@ -73,10 +73,10 @@ def quota(record: Any, kind: QuotaKind) -> CarrierQuota | None:
     """A quota of v1 or v2 form; None where it does not say what is left."""
     if not isinstance(record, Mapping):
         return None
-    remaining = values.number(record, "volume")
+    remaining = values.volume(record, "volume")
     if remaining is None:
         return None
-    total = values.number(record, "total_volume") or Decimal(0)
+    total = values.volume(record, "total_volume") or Decimal(0)
     threshold = values.whole(record, "threshold_percentage")
     threshold = _DEFAULT_THRESHOLD if threshold is None else min(100, max(0, threshold))
     return CarrierQuota(
@@ -85,7 +85,7 @@ def quota(record: Any, kind: QuotaKind) -> CarrierQuota | None:
         total=total,
         threshold_percent=threshold,
         expires_at=values.moment(record, "expiry_date"),
-        last_added=values.number(record, "last_volume_added"),
+        last_added=values.volume(record, "last_volume_added"),
         changed_at=values.moment(record, "last_status_change_date"),
         state=_quota_state(values.nested(record, "status"), remaining, total, threshold),
     )

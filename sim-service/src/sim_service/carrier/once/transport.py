@@ -202,7 +202,7 @@ class _Call:
         return isinstance(error, CarrierUnavailable | CarrierBadAnswer | Throttled)
 
 
-_growing = wait_exponential_jitter(initial=0.2, max=10, jitter=0.2)
+_growing = wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2)
 
 
 def _wait(state: RetryCallState) -> float:

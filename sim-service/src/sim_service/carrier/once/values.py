@@ -13,6 +13,7 @@ BYTES_PER_MB = 1024 * 1024
 
 _DATES = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 _NUMBER_LENGTH = 40
+_NANO = Decimal("0.000000001")
 
 
 def text(record: Mapping[str, Any], name: str, *, longest: int = 255) -> str | None:
@@ -63,6 +64,12 @@ def number(record: Mapping[str, Any], name: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return parsed if parsed.is_finite() and abs(parsed) < Decimal(10) ** 15 else None
+
+
+def volume(record: Mapping[str, Any], name: str) -> Decimal | None:
+    """Megabytes or messages with nine decimals: every byte, and no float noise."""
+    parsed = number(record, name)
+    return None if parsed is None else parsed.quantize(_NANO)
 
 
 def whole(record: Mapping[str, Any], name: str) -> int | None:

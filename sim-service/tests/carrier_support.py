@@ -1,0 +1,100 @@
+"""A 1NCE client in front of a scripted answerer."""
+
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from redis.asyncio import Redis
+
+from sim_service.carrier.base import Priority
+from sim_service.carrier.breaker import Breaker
+from sim_service.carrier.once.client import OnceCarrier
+from sim_service.carrier.once.tokens import TokenSource
+from sim_service.carrier.once.transport import Patience, Transport
+from sim_service.carrier.turns import LocalBook, Turns
+
+Answer = httpx.Response | Exception
+Answerer = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+ICCID = "8988280666000000000"
+OLD_TOKEN, NEW_TOKEN = "o" * 3000, "n" * 3000
+
+QUICK = {
+    Priority.PEOPLE: Patience(tries=2, try_seconds=0.5, total_seconds=3),
+    Priority.BACKGROUND: Patience(tries=6, try_seconds=0.5, total_seconds=20),
+}
+
+
+@dataclass
+class Script:
+    """Answers token requests itself, everything else from `answers` in order (the last one repeats)."""
+
+    answers: list[Answer] = field(default_factory=list)
+    requests: list[httpx.Request] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    token_requests: int = 0
+    token_answer: Callable[[], httpx.Response] | None = None
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/oauth/token"):
+            self.token_requests += 1
+            return self.token_answer() if self.token_answer else token(NEW_TOKEN)
+        self.requests.append(request)
+        self.moments.append(time.monotonic())
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+    @property
+    def paths(self) -> list[str]:
+        return [request.url.path for request in self.requests]
+
+
+def token(value: str, *, seconds: float = 3600) -> httpx.Response:
+    body = {"status_code": 200, "access_token": value, "token_type": "bearer", "expires_in": seconds}
+    return httpx.Response(200, json=body)
+
+
+def ok(body: Any, headers: Mapping[str, str] | None = None) -> httpx.Response:
+    return httpx.Response(200, json=body, headers=headers)
+
+
+def html(status: int) -> httpx.Response:
+    page = "<html><body><h1>Service Unavailable</h1></body></html>"
+    return httpx.Response(status, text=page, headers={"content-type": "text/html"})
+
+
+def truncated(body: bytes = b'[{"iccid": "89882') -> httpx.Response:
+    return httpx.Response(200, content=body, headers={"content-type": "application/json"})
+
+
+def token_source(script: Answerer, redis: Redis, **options: Any) -> TokenSource:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(script))
+    names: dict[str, Any] = {"url": "https://carrier/base", "client_id": "me", "client_secret": "pw"}
+    return TokenSource(http, redis, **(names | options))
+
+
+def transport(script: Answerer, redis: Redis, **options: Any) -> Transport:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(script))
+    given: dict[str, Any] = {
+        "url": "https://carrier/base",
+        "versions": ("v2", "v1"),
+        "patience": QUICK,
+        "throttle_seconds": 0.05,
+    }
+    breaker = options.pop("breaker", None) or Breaker("test", threshold=20, ttl=0.2)
+    turns = options.pop("turns", None) or Turns(LocalBook(10_000))
+    tokens = options.pop("tokens", None) or token_source(script, redis)
+    return Transport(http, tokens, turns, breaker, **(given | options))
+
+
+def carrier(script: Answerer, redis: Redis, **options: Any) -> OnceCarrier:
+    return OnceCarrier(transport(script, redis, **options))
+
+
+def sim(iccid: str = ICCID, **fields: Any) -> dict[str, Any]:
+    """A SIM as the carrier writes it; what is None is left out, as there."""
+    known = {"iccid": iccid, "status": "Enabled", "imsi": "901405100000018", "label": "pump"} | fields
+    return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,146 @@
+"""The service on real servers, with a real sandbox of the carrier behind it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+import pytest
+import uvicorn
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from fleet_kit import migrate
+from fleet_kit.database import Sessions, create_sessions
+from fleet_kit.denylist import open_redis
+from fleet_kit.testing import TokenFactory, eventually
+from once_sandbox.settings import Settings as SandboxSettings
+from sim_service.main import build
+from sim_service.migrate import MIGRATIONS
+from sim_service.settings import Settings
+from sim_service.tables import metadata
+
+from .support import Fleet, SandboxUnderTest, client_of
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+async def sandbox_server() -> AsyncIterator[SandboxUnderTest]:
+    port = free_port()
+    settings = SandboxSettings(
+        SANDBOX_SIMS=250, SANDBOX_CLIENT_ID="tester", SANDBOX_CLIENT_SECRET=SecretStr("s3cret-of-tests")
+    )
+    control = SandboxUnderTest(settings, f"http://127.0.0.1:{port}")
+    running = uvicorn.Server(
+        uvicorn.Config(control, host="127.0.0.1", port=port, log_config=None, access_log=False, ws="none")
+    )
+    task = asyncio.create_task(running._serve())
+    await eventually(lambda: _started(running))
+    yield control
+    running.should_exit = True
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _started(running: uvicorn.Server) -> bool:
+    return running.started
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxUnderTest) -> SandboxUnderTest:
+    """The sandbox with a fresh world and without its rate limit."""
+    sandbox_server.reset()
+    return sandbox_server
+
+
+@pytest.fixture(scope="session")
+async def settings(
+    postgres_url: Callable[[str], str], redis_url: str, amqp_url: str, sandbox_server: SandboxUnderTest
+) -> Settings:
+    database = postgres_url("sim")
+    await asyncio.to_thread(migrate.upgrade, MIGRATIONS, database)
+    return Settings(
+        environment="development",
+        database_url=SecretStr(database),
+        redis_url=SecretStr(redis_url),
+        amqp_url=SecretStr(amqp_url),
+        publish_timeout_seconds=2,
+        log_level="WARNING",
+        carrier_url=sandbox_server.url,
+        carrier_client_id="tester",
+        carrier_client_secret=SecretStr("s3cret-of-tests"),
+        carrier_requests_per_second=1000,
+        carrier_breaker_seconds=0.3,
+        job_lease_seconds=3,
+        sim_sync_every_seconds=0,
+    )
+
+
+@pytest.fixture(scope="session")
+async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(settings.database_url.get_secret_value())
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions on an empty database."""
+    names = ", ".join(metadata.tables)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    return create_sessions(engine)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty Redis."""
+    client = open_redis(redis_url)
+    await client.flushdb()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def tokens() -> TokenFactory:
+    return TokenFactory()
+
+
+@pytest.fixture(scope="session")
+async def running_app(settings: Settings, tokens: TokenFactory) -> AsyncIterator[FastAPI]:
+    app = build(settings)
+    async with LifespanManager(app, startup_timeout=20, shutdown_timeout=20):
+        app.state.verifier = tokens.verifier()
+        yield app
+
+
+@pytest.fixture
+async def fleet(
+    running_app: FastAPI,
+    settings: Settings,
+    tokens: TokenFactory,
+    sandbox: SandboxUnderTest,
+    sessions: Sessions,
+    redis: Redis,
+) -> AsyncIterator[Fleet]:
+    """The API with an empty database, a fresh sandbox and a worker that runs when a test says so."""
+    running_app.state.settings = settings
+    carrier = running_app.state.resources.carrier
+    running_app.state.carrier = carrier
+    fleet = Fleet(running_app, settings, tokens, sandbox, sessions)
+    await fleet.calm_breaker()
+    yield fleet
+    await fleet.close()
+
+
+__all__ = ["client_of"]
