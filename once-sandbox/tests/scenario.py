@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from . import shapes
-from .shapes import Schema, each
+from . import shapes_network as network
+from .schema import Schema, each
 from .support import Client, iccid
 
 A = iccid(0)
@@ -67,18 +68,18 @@ def looks() -> list[Look]:
     ]
     below: list[tuple[str, str, Schema]] = [
         ("v1", "", shapes.SIM),
-        ("v1", "/status", shapes.STATUS_V1),
+        ("v1", "/status", network.STATUS_V1),
         ("v1", "/usage", shapes.USAGE),
         ("v1", "/quota/data", shapes.QUOTA_V1),
         ("v1", "/quota/sms", shapes.QUOTA_V1),
-        ("v1", "/events", shapes.EVENTS_V1),
-        ("v1", "/connectivity_info", shapes.INFO),
+        ("v1", "/events", network.EVENTS_V1),
+        ("v1", "/connectivity_info", network.INFO),
         ("v1", "/sms", each(shapes.SMS_V1)),
         ("v2", "", shapes.SIM),
-        ("v2", "/status", shapes.STATUS_V2),
+        ("v2", "/status", network.STATUS_V2),
         ("v2", "/quota/data", shapes.QUOTA_V2),
         ("v2", "/quota/sms", shapes.QUOTA_V2),
-        ("v2", "/events", each(shapes.EVENT_V2)),
+        ("v2", "/events", each(network.EVENT_V2)),
         ("v2", "/sms", each(shapes.SMS_V2)),
     ]
     sims = (A, EXPIRED, OFFLINE, BLOCKED, OVERRUN, iccid(40))
@@ -88,7 +89,11 @@ def looks() -> list[Look]:
         for sim in sims
     ]
     found += [
-        Look(f"/v1/sims/{A}/connectivity_info?ussd=true", "/v1/sims/{iccid}/connectivity_info", shapes.INFO),
+        Look(
+            f"/v1/sims/{A}/connectivity_info?ussd=true",
+            "/v1/sims/{iccid}/connectivity_info",
+            network.INFO,
+        ),
         Look(f"/v1/sims/{A}/sms/590", "/v1/sims/{iccid}/sms/{id}", shapes.SMS_V1),
         Look(f"/v2/sims/{A}/sms/590", "/v2/sims/{iccid}/sms/{id}", shapes.SMS_V2),
     ]

@@ -58,3 +58,8 @@ def as_day(moment: float) -> date:
 def midnight(day: date) -> float:
     """The first moment of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+
+
+def as_moment(value: datetime) -> float:
+    """A datetime as a moment; without a zone it is UTC."""
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()

@@ -45,7 +45,8 @@ def shape(path: str, status: int, message: str, *, code: str = "", now: float = 
 
 def _answer(request: Request, status: int, message: str, *, code: str = "") -> JSONResponse:
     now: float = request.app.state.sandbox.world.clock.now()
-    return JSONResponse(shape(request.url.path, status, message, code=code, now=now), status_code=status)
+    readable = message.encode(errors="replace").decode()
+    return JSONResponse(shape(request.url.path, status, readable, code=code, now=now), status_code=status)
 
 
 async def _api_error(request: Request, error: Exception) -> Response:

@@ -1,8 +1,9 @@
 """How 1NCE writes things: dates in four formats, missing values left out, bodies that are empty."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Response
+from pydantic import AfterValidator
 
 from once_sandbox.clock import as_datetime
 
@@ -11,6 +12,18 @@ Json = dict[str, Any]
 
 MEGABYTE = 1024 * 1024
 """1NCE's v2 specification: a megabyte has 1,024 kilobytes."""
+
+
+def _encodable(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair") from None
+    return value
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+"""A string that can be sent back: JSON can smuggle in what UTF-8 cannot carry."""
 
 
 def present(**fields: Any) -> Json:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 class Behaviours(BaseModel):
     """Defaults follow 1NCE's specification; the profile `recorded` follows what was seen on the wire."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
     unknown_iccid: Literal["not_found", "empty_200"] = Field(
         "not_found", description="answer for an ICCID nobody has"

@@ -1,10 +1,10 @@
 """/control/clock: let time pass."""
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from once_sandbox.clock import as_moment
+from once_sandbox.control.schemas import Strict, YearOfUse
 from once_sandbox.deps import CurrentWorld
 from once_sandbox.timeline import settle
 from once_sandbox.wire import Json, zulu
@@ -14,13 +14,11 @@ router = APIRouter(prefix="/control/clock", tags=["Control: clock"])
 MOST_SECONDS = 20 * 365 * 86_400.0
 
 
-class ClockChange(BaseModel):
+class ClockChange(Strict):
     """How the clock moves; several at once are allowed."""
 
-    model_config = ConfigDict(extra="forbid")
-
     advance_seconds: float = Field(0.0, ge=0, le=MOST_SECONDS)
-    set: datetime | None = Field(None, description="jump to this moment; without a zone it is UTC")
+    set: YearOfUse | None = Field(None, description="jump to this moment; without a zone it is UTC")
     speed: float | None = Field(
         None, ge=0, le=1_000_000, description="1 real, 3600 an hour a second, 0 stopped"
     )
@@ -37,7 +35,7 @@ async def move_clock(change: ClockChange, world: CurrentWorld) -> Json:
     """Move, speed up or stop the clock; everything that falls due on the way happens at its own moment."""
     target = None
     if change.set is not None:
-        target = (change.set if change.set.tzinfo else change.set.replace(tzinfo=UTC)).timestamp()
+        target = as_moment(change.set)
     world.clock.move(to=target, by=change.advance_seconds, speed=change.speed)
     settle(world)
     return _clock(world)

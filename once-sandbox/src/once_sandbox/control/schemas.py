@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from once_sandbox.sims.identity import ICCID_LENGTH, luhn_digit
+from once_sandbox.wire import Text
 
 
 def _without_luhn(value: str) -> str:
@@ -18,13 +19,23 @@ def _without_luhn(value: str) -> str:
 
 Iccid = Annotated[str, Field(max_length=40), AfterValidator(_without_luhn)]
 """19 digits, or the 20 that a modem reports."""
+
+
+def _in_use(value: datetime) -> datetime:
+    if not 2000 <= value.year <= 2200:
+        raise ValueError("must be between the years 2000 and 2200")
+    return value
+
+
+YearOfUse = Annotated[datetime, AfterValidator(_in_use)]
+"""A moment that a calendar can still add decades to."""
 Bytes = Annotated[int, Field(ge=0, le=10**12)]
 
 
 class Strict(BaseModel):
     """A request without unknown fields."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class NewSims(Strict):
@@ -46,12 +57,12 @@ class SimChange(Strict):
     """The truth about a SIM, changed at once."""
 
     enabled: bool | None = None
-    label: str | None = Field(None, max_length=255)
+    label: Text | None = Field(None, max_length=255)
     imei: str | None = Field(None, pattern=r"^\d{16}$")
     imei_lock: bool | None = None
     remaining_mb: float | None = Field(None, ge=-1_000_000, le=1_000_000, description="data left")
     remaining_sms: int | None = Field(None, ge=-1_000_000, le=1_000_000)
-    expires_at: datetime | None = None
+    expires_at: YearOfUse | None = None
     expires_in_seconds: float | None = Field(None, ge=-(10**9), le=10**9)
     foreign: bool | None = Field(None, description="belongs to another customer")
 
@@ -64,7 +75,7 @@ class Usage(Strict):
     sent_bytes: Bytes | None = None
     received_bytes: Bytes | None = None
     imei: str | None = Field(None, pattern=r"^\d{14,16}$", description="the device the SIM sits in")
-    at: datetime | None = Field(None, description="a past moment; left out: now")
+    at: YearOfUse | None = Field(None, description="a past moment; left out: now")
 
     @model_validator(mode="after")
     def _one_way(self) -> "Usage":
@@ -79,7 +90,7 @@ class SessionChange(Strict):
 
     iccid: Iccid
     action: Literal["attach", "open", "close", "detach", "vanish", "block", "unblock", "fail"]
-    operator: str | None = Field(None, description="name, or MCC and MNC, for attach")
+    operator: Text | None = Field(None, description="name, or MCC and MNC, for attach")
     rat: Literal["2G", "3G", "4G", "NB-IoT"] | None = None
     cause: str = Field("DATA_SERVICE_BARRED", pattern="^[A-Z_]+$", max_length=60, description="for fail")
 
@@ -88,10 +99,10 @@ class MobileOriginated(Strict):
     """A message that the SIM sends."""
 
     iccid: Iccid
-    payload: str = Field(max_length=2000)
+    payload: Text = Field(max_length=2000)
     dcs: Literal[0, 4, 8] = 0
-    udh: str = Field("", max_length=280)
-    dest_address: str = Field("1234567890", max_length=40)
+    udh: Text = Field("", max_length=280)
+    dest_address: Text = Field("1234567890", max_length=40)
 
 
 class SmsOutcome(Strict):
@@ -103,5 +114,5 @@ class SmsOutcome(Strict):
 class Answer(Strict):
     """Support says something."""
 
-    text: str = Field("", max_length=20_000)
+    text: Text = Field("", max_length=20_000)
     status: Literal["OPEN", "IN_PROGRESS", "CLOSED"] = "IN_PROGRESS"

@@ -1,11 +1,11 @@
 """/control/sims and /control/reset: the SIMs as they really are."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
 from once_sandbox.behaviours.schemas import profile
+from once_sandbox.clock import as_moment
 from once_sandbox.connectivity.service import connection_of
 from once_sandbox.control.schemas import Iccid, NewSims, Reset, SimChange
 from once_sandbox.deps import CurrentSandbox, CurrentWorld
@@ -109,15 +109,9 @@ def _change_volumes(world: World, sim: Sim, change: SimChange) -> None:
         sim.data.set_remaining(int(change.remaining_mb * MEGABYTE), now)
     if change.remaining_sms is not None:
         sim.sms.set_remaining(change.remaining_sms, now)
-    expires = _moment(change.expires_at)
+    expires = None if change.expires_at is None else as_moment(change.expires_at)
     if change.expires_in_seconds is not None:
         expires = now + change.expires_in_seconds
     if expires is not None:
         sim.data.expires_at = sim.sms.expires_at = expires
         world.schedule.plan(max(now, expires), "quotas.expire", iccid=sim.iccid)
-
-
-def _moment(value: datetime | None) -> float | None:
-    if value is None:
-        return None
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()

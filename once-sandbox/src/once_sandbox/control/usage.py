@@ -1,14 +1,15 @@
 """/control/usage: devices use their SIMs."""
 
-from datetime import UTC
 from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from once_sandbox.clock import as_moment, midnight
 from once_sandbox.control.schemas import Usage
 from once_sandbox.deps import CurrentWorld
 from once_sandbox.errors import ApiError
 from once_sandbox.usage.booking import Traffic, book_data
+from once_sandbox.usage.service import kept_since
 from once_sandbox.wire import Json
 from once_sandbox.world import World
 
@@ -46,8 +47,8 @@ def _book(world: World, entry: Usage, traffic: Traffic) -> str | None:
         return "UNKNOWN_SIM"
     if entry.at is None:
         return book_data(world, sim, traffic)
-    moment = (entry.at if entry.at.tzinfo else entry.at.replace(tzinfo=UTC)).timestamp()
-    if moment > now:
-        raise ApiError(422, f"at: {entry.at.isoformat()} lies in the sandbox's future")
+    moment = as_moment(entry.at)
+    if not midnight(kept_since(world.clock.today())) <= moment <= now:
+        raise ApiError(422, f"at: {entry.at.isoformat()} is not within the sandbox's last six months")
     with world.clock.at(moment):
         return book_data(world, sim, traffic)

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from once_sandbox.wire import Text
+
 Kind = Literal[
     "status",
     "html_503",
@@ -27,10 +29,10 @@ ANSWER_KINDS: frozenset[str] = frozenset({"truncate", "empty_200", "negative_quo
 class FaultRule(BaseModel):
     """Calls whose method and path match go wrong: a share of them, and at most `count` times."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     kind: Kind
-    path: str = Field(
+    path: Text = Field(
         "*", max_length=200, description="glob over the path, e.g. /v?/sims/*/topup or /push/usage"
     )
     method: str = Field("*", max_length=10, description="HTTP method, or *")
@@ -41,7 +43,7 @@ class FaultRule(BaseModel):
         "before", description="after: the call takes effect, then its answer goes wrong"
     )
     status: int = Field(500, ge=100, le=599, description="for kind status")
-    body: str | None = Field(
+    body: Text | None = Field(
         None, max_length=100_000, description="for kind status; left out: the usual shape"
     )
     headers: dict[str, str] = Field(default={}, description="for kind status and rate_limited")

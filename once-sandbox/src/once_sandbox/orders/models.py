@@ -1,7 +1,7 @@
 """An order, which is also a line in the ledger of money."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 CREATED, IN_PROGRESS, COMPLETED, CANCELLED = "CREATED", "IN_PROGRESS", "COMPLETED", "CANCELLED"
 OrderType = Literal["FIRST_ORDER", "ADDITIONAL_ORDER", "TOPUP", "BULK_TOPUP", "TARIFF_CHANGE"]
@@ -26,7 +26,7 @@ class Order:
     paid_at: float | None = None
     automatic: bool = False
     reference: str = ""
-    address: dict[str, Any] | None = None
+    address: dict[str, str] | None = None
 
     @property
     def gross_cents(self) -> int:

@@ -1,11 +1,11 @@
 """Orders and what leads to them, as 1NCE writes them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from once_sandbox.orders.models import Order
-from once_sandbox.wire import Json, present, zulu
+from once_sandbox.wire import Json, Text, present, zulu
 
 Iccids = Annotated[list[str], Field(min_length=1, max_length=10_000)]
 
@@ -19,12 +19,30 @@ class OrderedProduct(BaseModel):
     quantity: int = Field(ge=1, le=10_000)
 
 
+class Address(BaseModel):
+    """Where to deliver; what is unknown here is ignored."""
+
+    model_config = ConfigDict(str_max_length=255)
+
+    salutation: Text | None = None
+    first_name: Text | None = None
+    last_name: Text | None = None
+    company: Text | None = None
+    street: Text | None = None
+    address_line2: Text | None = None
+    house_number: Text | None = None
+    zip: Text | None = None
+    city: Text | None = None
+    country: Text | None = None
+    phone: Text | None = None
+
+
 class NewOrder(BaseModel):
     """An order of SIMs."""
 
     products: Annotated[list[OrderedProduct], Field(min_length=1, max_length=50)]
-    delivery_address: dict[str, Any] | None = None
-    customer_reference: str = Field(default="", max_length=255)
+    delivery_address: Address | None = None
+    customer_reference: Text = Field(default="", max_length=255)
 
 
 class AutoTopup(BaseModel):

@@ -64,7 +64,9 @@ def order_sims(world: World, wanted: NewOrder) -> Order:
             raise ApiError(400, f"quantity: at most {entry.most} of product {entry.id}")
         net += entry.net_cents * line.quantity
     order = place(world, "ADDITIONAL_ORDER", "sims", [], net_cents=net, method="monthlyinvoice")
-    order.reference, order.address = wanted.customer_reference, wanted.delivery_address
+    order.reference = wanted.customer_reference
+    if wanted.delivery_address is not None:
+        order.address = wanted.delivery_address.model_dump(exclude_none=True)
     for line in wanted.products:
         order.products[line.product_id] = order.products.get(line.product_id, 0) + line.quantity
     return order

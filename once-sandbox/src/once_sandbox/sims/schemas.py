@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from once_sandbox.behaviours.schemas import Behaviours
 from once_sandbox.quotas.models import Quota
 from once_sandbox.sims.models import Sim
-from once_sandbox.wire import MEGABYTE, Json, offset, optional_zulu, present, spaced
+from once_sandbox.wire import MEGABYTE, Json, Text, offset, optional_zulu, present, spaced
 
 _LEVELS = ("More than 20% available", "Less than 20% available", "No volume available")
 
@@ -18,7 +18,7 @@ class SimUpdate(BaseModel):
     model_config = ConfigDict(strict=True)
 
     iccid: str | None = None
-    label: str | None = Field(default=None, max_length=255)
+    label: Text | None = Field(default=None, max_length=255)
     imei_lock: bool | None = None
     status: Literal["Enabled", "Disabled"] | None = None
 

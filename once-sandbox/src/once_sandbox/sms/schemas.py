@@ -9,7 +9,7 @@ from once_sandbox.behaviours.schemas import Behaviours
 from once_sandbox.sims import identity
 from once_sandbox.sims.models import Sim
 from once_sandbox.sms.models import ADDRESS_TYPES, BUFFERED, PENDING, STATUSES, TYPES, Sms
-from once_sandbox.wire import Json, optional_zulu, present, zulu
+from once_sandbox.wire import Json, Text, optional_zulu, present, zulu
 
 MSC = "491600190000"
 
@@ -29,9 +29,9 @@ class SmsMessage(BaseModel):
 
     model_config = ConfigDict(str_max_length=2000)
 
-    payload: str
-    source_address: str = "1nce"
-    udh: str = ""
+    payload: Text
+    source_address: Text = "1nce"
+    udh: Text = ""
     dcs: int = 0
     source_address_type: Annotated[SourceAddressType, BeforeValidator(_as_object)] = SourceAddressType()
     expiry_date: datetime | None = None

@@ -1,6 +1,6 @@
 """Sending, receiving, reading and cancelling messages."""
 
-from once_sandbox.clock import DAY
+from once_sandbox.clock import DAY, as_moment
 from once_sandbox.errors import ApiError
 from once_sandbox.sims.models import Sim
 from once_sandbox.sims.service import changeable
@@ -16,7 +16,7 @@ def send(world: World, iccid: str, message: SmsMessage) -> Sms:
     sim = changeable(world, [iccid])[0]
     check(message.payload, message.dcs, message.udh)
     now = world.clock.now()
-    expires = now + DEFAULT_LIFETIME if message.expiry_date is None else message.expiry_date.timestamp()
+    expires = now + DEFAULT_LIFETIME if message.expiry_date is None else as_moment(message.expiry_date)
     if not now < expires <= now + 7 * DAY:
         raise ApiError(400, "expiry_date: must be in the future, within 7 days")
     sms = Sms(

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from once_sandbox.wire import Text
+
 MOST_RECORDS = 3_000
 
 
@@ -12,9 +14,9 @@ class StreamConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(pattern=r"^https?://", max_length=2000)
+    url: Text = Field(pattern=r"^https?://", max_length=2000)
     topic: Literal["usage", "events"] = "usage"
-    username: str = ""
+    username: Text = ""
     password: SecretStr = SecretStr("")
     shape: Literal["nested", "flat"] = "nested"
     max_records: int = Field(MOST_RECORDS, ge=1, le=MOST_RECORDS)
@@ -33,8 +35,8 @@ class ForwarderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(pattern=r"^https?://", max_length=2000)
-    username: str = ""
+    url: Text = Field(pattern=r"^https?://", max_length=2000)
+    username: Text = ""
     password: SecretStr = SecretStr("")
     headers: dict[str, str] = {}
     reports: bool = Field(default=True, description="send delivery reports")

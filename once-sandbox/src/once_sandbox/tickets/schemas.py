@@ -3,16 +3,16 @@
 from pydantic import BaseModel, Field
 
 from once_sandbox.tickets.models import Communication, Ticket
-from once_sandbox.wire import Json, optional_zulu, present, zulu
+from once_sandbox.wire import Json, Text, optional_zulu, present, zulu
 
 
 class NewTicket(BaseModel):
     """A request for help."""
 
-    subject: str = Field(min_length=1, max_length=500)
-    text: str = Field(min_length=1, max_length=20_000)
-    sender: str = Field(default="", alias="senderName", max_length=255)
-    reply_to: str = Field(default="", alias="replyToMail", max_length=255)
+    subject: Text = Field(min_length=1, max_length=500)
+    text: Text = Field(min_length=1, max_length=20_000)
+    sender: Text = Field(default="", alias="senderName", max_length=255)
+    reply_to: Text = Field(default="", alias="replyToMail", max_length=255)
 
 
 def ticket_json(ticket: Ticket) -> Json:

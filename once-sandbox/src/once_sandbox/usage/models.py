@@ -36,12 +36,3 @@ class UsageBook:
         """Add to the day and to the organisation's month."""
         self.days.setdefault(iccid, {}).setdefault(day.toordinal(), UsageDay()).add(volumes)
         self.monthly.setdefault(f"{day:%Y-%m}", UsageDay()).add(volumes)
-
-    def month(self, iccid: str, day: date) -> UsageDay:
-        """What the SIM used in the day's calendar month, as far as it was booked here."""
-        total = UsageDay()
-        for ordinal, volumes in self.days.get(iccid, {}).items():
-            other = date.fromordinal(ordinal)
-            if (other.year, other.month) == (day.year, day.month):
-                total.add(volumes)
-        return total
