@@ -31,7 +31,7 @@ native() {
         native) return 0 ;;
         compose) return 1 ;;
     esac
-    ! { have docker && docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+    ! { have docker && timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 }
 
 # Names of the Debian packages that are missing, those that Python needs apart.

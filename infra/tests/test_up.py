@@ -26,6 +26,13 @@ def test_a_taken_port_is_reported_with_the_variable_that_moves_it(layout: Layout
     assert not fleet.supervisor.is_running()
 
 
+def test_an_address_of_another_machine_is_refused_by_name(layout: Layout) -> None:
+    fleet = Fleet(layout, scratch_settings(bind_address="192.0.2.1"))
+
+    with pytest.raises(CannotStart, match=r"GATEWAY_PORT=\d+ cannot be used on 192\.0\.2\.1"):
+        fleet.up(Steps(Console(file=io.StringIO())))
+
+
 def test_the_gateway_is_rendered_with_this_fleets_addresses(layout: Layout) -> None:
     settings = scratch_settings()
 

@@ -1,12 +1,14 @@
 """`python -m fleet_infra up|down|status|logs|reset`: what the Makefile calls."""
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -36,7 +38,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     try:
-        COMMANDS[arguments.command](arguments)
+        with exclusive(arguments.command):
+            COMMANDS[arguments.command](arguments)
     except (SettingsRefused, CannotStart) as error:
         sys.exit(str(error))
     except Unhealthy as error:
@@ -45,6 +48,19 @@ def main() -> None:
         sys.exit(f"{error}\nLogs: {Layout.of_clone().logs}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@contextmanager
+def exclusive(command: str) -> Iterator[None]:
+    """Commands that change the fleet wait for each other."""
+    if command not in {"up", "down", "reset"}:
+        yield
+        return
+    layout = Layout.of_clone()
+    layout.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (layout.home / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def mode() -> str:

@@ -69,13 +69,18 @@ class Fleet:
         record = self.layout.ports_file
         known = self.supervisor.is_running() and record.exists()
         ours = set(json.loads(record.read_text(encoding="utf-8")).values()) if known else set()
-        taken = []
+        refused = []
         for name, port in self.settings.ports().items():
             address = self.settings.bind_address if name in OUTSIDE_PORTS else "127.0.0.1"
-            if port not in ours and is_taken(port, address):
-                taken.append(f"Port {port} is taken by another program: set {name} in .env to a free one.")
-        if taken:
-            raise CannotStart("\n".join(taken))
+            try:
+                if port not in ours and is_taken(port, address):
+                    refused.append(
+                        f"Port {port} is taken by another program: set {name} in .env to a free one."
+                    )
+            except OSError as error:
+                refused.append(f"{name}={port} cannot be used on {address}: {error.strerror}.")
+        if refused:
+            raise CannotStart("\n".join(refused))
         record.write_text(json.dumps(self.settings.ports()), encoding="utf-8")
 
     def _prepare(self, steps: Steps, secrets: Secrets, servers: FleetServers) -> None:

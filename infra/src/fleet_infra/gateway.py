@@ -19,7 +19,6 @@ MAIN = """daemon off;
 error_log stderr warn;
 worker_processes auto;
 worker_shutdown_timeout 3s;
-worker_rlimit_nofile 20000;
 events {{ worker_connections 8192; }}
 http {{
 {includes}

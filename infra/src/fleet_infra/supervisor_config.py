@@ -2,12 +2,16 @@
 
 import hashlib
 import os
+import resource
 import shlex
 
 from fleet_infra.files import write_private
 from fleet_infra.layout import Layout
 from fleet_infra.programs import Groups
 from fleet_infra.servers import Process
+
+WANTED_FILES = 16_384
+"""Open files for each program, where the system allows as many."""
 
 MAIN = """[unix_http_server]
 file={socket}
@@ -20,7 +24,7 @@ logfile_backups=2
 loglevel=info
 pidfile={pid}
 childlogdir={logs}
-minfds=16384
+minfds={files}
 nodaemon=false
 silent=true
 strip_ansi=true
@@ -73,6 +77,7 @@ def write_configuration(layout: Layout, groups: Groups) -> None:
         logs=layout.logs.absolute(),
         pid=layout.supervisor_pid.absolute(),
         user=user,
+        files=min(WANTED_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
     )
     for number, (group, processes) in enumerate(groups.items(), start=1):
         text += "".join(_program(layout, process) for process in processes)
