@@ -27,6 +27,10 @@ KEY_HEADER = "x-fleet-routing-key"
 """Routing key under which the message first came; a waiting queue changes the broker's own."""
 
 
+_OURS = frozenset({"", DEAD_EXCHANGE})
+"""Exchanges that no device may publish to: only what comes from there is believed about its own history."""
+
+
 class RetryLater(Exception):
     """Not now: try again after a growing delay, dead-letter after `attempts`."""
 
@@ -57,15 +61,27 @@ class Delivery:
     @classmethod
     def of(cls, message: AbstractIncomingMessage) -> "Delivery":
         """The delivery in a message of the broker."""
-        headers = message.headers
+        headers, own = message.headers, {}
+        if message.exchange in _OURS:
+            own = headers
         return cls(
             body=message.body,
-            routing_key=str(headers.get(KEY_HEADER) or message.routing_key or ""),
+            routing_key=_first_key(own) or message.routing_key or "",
             message_id=message.message_id,
             headers=headers,
-            attempts=_whole(headers.get(ATTEMPTS_HEADER)),
-            received_at=_moment(headers.get(RECEIVED_HEADER)),
+            attempts=_whole(own.get(ATTEMPTS_HEADER)),
+            received_at=_moment(own.get(RECEIVED_HEADER)),
         )
+
+
+def _first_key(headers: Mapping[str, Any]) -> str:
+    """The routing key of the first delivery: our own note, or the broker's where it moved the message."""
+    if KEY_HEADER in headers:
+        return str(headers[KEY_HEADER])
+    deaths = headers.get("x-death")
+    if isinstance(deaths, list) and deaths and deaths[-1].get("routing-keys"):
+        return str(deaths[-1]["routing-keys"][0])
+    return ""
 
 
 def _whole(value: Any) -> int:

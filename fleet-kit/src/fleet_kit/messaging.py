@@ -62,12 +62,14 @@ class Publisher:
             content_type=content_type,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
+        used = self._connection
         try:
             async with asyncio.timeout(self._timeout):
                 target = await self._exchange(exchange)
+                used = self._connection
                 await target.publish(message, routing_key, mandatory=True, timeout=self._timeout)
         except (AMQPError, AiormqError, OSError, TimeoutError, RuntimeError) as error:
-            await self._drop_if_broken(error)
+            await self._drop_if_broken(used, error)
             raise PublishFailed(f"{exchange}/{routing_key}: {error!r}"[:300]) from error
 
     async def publish_event(self, event: FleetEvent) -> None:
@@ -103,12 +105,13 @@ class Publisher:
     def _is_lost(self) -> bool:
         return self._connection is None or self._connection.is_closed
 
-    async def _drop_if_broken(self, error: BaseException) -> None:
+    async def _drop_if_broken(self, used: AbstractConnection | None, error: BaseException) -> None:
         """A time-out may mean a frozen connection; start the next publish on a fresh one."""
         unroutable = isinstance(error, aio_pika.exceptions.PublishError | aio_pika.exceptions.DeliveryError)
         if not unroutable:
             async with self._lock:
-                await self.close()
+                if self._connection is used:
+                    await self.close()
 
 
 def _tracing() -> dict[str, str]:

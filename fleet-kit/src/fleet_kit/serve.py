@@ -1,24 +1,24 @@
 """Starting a process: the API with uvicorn."""
 
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
-from fastapi import FastAPI
 
+from fleet_kit.middleware import App
 from fleet_kit.settings import ServiceSettings
 
 GRACE_SECONDS = 20
 """How long a stopping process may finish the requests that it has in hand."""
 
 
-def serve(app: FastAPI, settings: ServiceSettings) -> None:
+def serve(app: App, settings: ServiceSettings) -> None:
     """Serve until SIGTERM, then finish what is in hand."""
-    uvicorn.run(app, **_options(settings.host, settings.port))
+    uvicorn.run(cast(Any, app), **_options(settings.host, settings.port))
 
 
-def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
+def server(app: App, host: str, port: int) -> uvicorn.Server:
     """A server to run inside a loop that already exists."""
-    return uvicorn.Server(uvicorn.Config(app, **_options(host, port)))
+    return uvicorn.Server(uvicorn.Config(cast(Any, app), **_options(host, port)))
 
 
 def _options(host: str, port: int) -> dict[str, Any]:

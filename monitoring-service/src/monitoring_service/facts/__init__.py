@@ -1,0 +1,1 @@
+"""This service's own copy of what others know about devices, SIMs and alerts, made from their events."""

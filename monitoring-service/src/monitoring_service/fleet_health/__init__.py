@@ -1,0 +1,1 @@
+"""The health of the whole fleet in one answer."""

@@ -1,0 +1,1 @@
+"""The newest reading of each device."""

@@ -1,0 +1,210 @@
+"""Rules of the live feed.
+
+The feed is never pushed from a consumer's memory: each process reads the store in the order of its sequence,
+up to where nothing can be stored any more, and sends on what is new. Coming back with a cursor is the same
+read, begun earlier. A client that does not keep up is not fed until it has drained, resumes from its own
+cursor, and is dropped when it does not drain.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from fleet_contracts.events import TokenRevokedData
+from fleet_kit.errors import Unavailable
+from fleet_kit.scope import Scope
+from monitoring_service.facts.service import Facts
+from monitoring_service.live.client import LiveClient, runs
+from monitoring_service.live.gaps import GapRule
+from monitoring_service.live.repository import FeedRepository
+from monitoring_service.live.schemas import Subscribe
+from monitoring_service.store.client import Document, Store, StoreError
+from monitoring_service.store.sequence import Sequence as Clock
+
+log = structlog.get_logger(__name__)
+NEAR = 5_000_000
+"""A client less than five seconds behind is fed together with the others."""
+_DRAIN_SECONDS = 0.1
+
+
+class Transport(Protocol):
+    """How clients are reached."""
+
+    async def emit(self, sid: str, event: str, data: Any) -> None:
+        """Put an event into the client's queue."""
+
+    def backlog(self, sid: str) -> int:
+        """Packets that wait for the client."""
+
+    async def drop(self, sid: str, *, abort: bool = False) -> None:
+        """End the connection; `abort` does not wait for a client that does not read."""
+
+
+class LiveFeed:
+    """The clients of this process and what they get."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        transport: Transport,
+        gaps: GapRule,
+        *,
+        queue_packets: int,
+        slow_seconds: float,
+    ) -> None:
+        self._store, self._clock, self._transport, self._gaps = store, clock, transport, gaps
+        self._repository = FeedRepository(store)
+        self._queue_packets, self._slow_seconds = queue_packets, slow_seconds
+        self._clients: dict[str, LiveClient] = {}
+        self._behind: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def clients(self) -> list[LiveClient]:
+        """Everyone who is connected."""
+        return list(self._clients.values())
+
+    def add(self, client: LiveClient) -> None:
+        """Someone connected."""
+        self._clients[client.sid] = client
+
+    def remove(self, sid: str) -> None:
+        """Someone left."""
+        self._clients.pop(sid, None)
+        task = self._behind.pop(sid, None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+
+    async def subscribe(self, sid: str, wanted: Subscribe) -> int:
+        """Begin or change a subscription; the cursor from which it goes on.
+
+        Raises NotFound for devices and SIMs of others, Unavailable while the store is away.
+        """
+        client = self._clients[sid]
+        facts = Facts(self._store, client.principal.scope)
+        devices = None if wanted.devices is None else [str(device) for device in wanted.devices]
+        try:
+            await facts.require_devices(devices or [])
+            await facts.require_sims(wanted.sims or [])
+            carriers = await facts.devices_with(wanted.sims or [])
+            organizations = await _organizations(facts, client.principal.scope)
+            stable = (await self._clock.snapshot()).stable
+        except StoreError as error:
+            raise Unavailable("the store is away, try again") from error
+        everything = devices is None and wanted.sims is None
+        client.devices = None if everything else frozenset({*(devices or ()), *carriers})
+        client.sims = None if everything else frozenset(wanted.sims or ())
+        client.organizations = tuple(organizations)
+        client.cursor = min(int(wanted.since), stable) if wanted.since else stable
+        client.caught_up = False
+        self._begin(client)
+        return client.cursor
+
+    async def tick(self) -> None:
+        """Send on what is new to everyone who is near. Raises StoreError."""
+        near = [client for client in self.clients if client.caught_up and await self._drained(client)]
+        if not near:
+            return
+        stable = (await self._clock.snapshot()).stable
+        groups: dict[tuple[str, ...], list[LiveClient]] = {}
+        for client in near:
+            if client.cursor < stable - NEAR:
+                client.caught_up = False
+                self._begin(client)
+            else:
+                groups.setdefault(client.organizations, []).append(client)
+        for organizations, clients in groups.items():
+            await self._advance(organizations, clients, stable)
+
+    async def drop_revoked(self, data: TokenRevokedData) -> None:
+        """Disconnect whoever uses a revoked token."""
+        gone = {data.jti, data.sid} - {None}
+        await self.drop(
+            one for one in self.clients if {one.principal.token_id, one.principal.session_id} & gone
+        )
+
+    async def drop(self, clients: Iterable[LiveClient], *, abort: bool = False) -> None:
+        """Disconnect."""
+        for client in list(clients):
+            self.remove(client.sid)
+            await self._transport.drop(client.sid, abort=abort)
+
+    async def _advance(
+        self, organizations: tuple[str, ...], clients: Sequence[LiveClient], stable: int
+    ) -> None:
+        low = min(client.cursor for client in clients)
+        if low >= stable:
+            return
+        async for page in self._repository.after(organizations, low, stable):
+            for client in clients:
+                await self._send(client, page)
+        for client in clients:
+            client.cursor = max(client.cursor, stable)
+
+    async def _send(self, client: LiveClient, page: Sequence[Document]) -> None:
+        for event, items in runs(page, client):
+            for data in [items] if event == "telemetry" else items:
+                await self._transport.emit(client.sid, event, data)
+        client.cursor = max(client.cursor, page[-1]["seq"])
+
+    def _begin(self, client: LiveClient) -> None:
+        earlier = self._behind.pop(client.sid, None)
+        if earlier is not None:
+            earlier.cancel()
+        task = asyncio.create_task(self._catch_up(client))
+        self._behind[client.sid] = task
+        task.add_done_callback(lambda done: self._ended(client.sid, done))
+
+    def _ended(self, sid: str, task: "asyncio.Task[None]") -> None:
+        if self._behind.get(sid) is task:
+            del self._behind[sid]
+
+    async def _catch_up(self, client: LiveClient) -> None:
+        """Feed a client alone until it is near; a store that is away is waited for."""
+        await asyncio.sleep(0.01)  # the answer to the subscription goes first
+        told = False
+        while client.sid in self._clients:
+            try:
+                if not told:
+                    await self._tell_gap(client)
+                    told = True
+                stable = (await self._clock.snapshot()).stable
+                async for page in self._repository.after(client.organizations, client.cursor, stable):
+                    while not await self._drained(client):
+                        if client.sid not in self._clients:
+                            return
+                        await asyncio.sleep(_DRAIN_SECONDS)
+                    await self._send(client, page)
+                client.cursor = max(client.cursor, stable)
+                if client.cursor >= (await self._clock.snapshot()).stable - NEAR:
+                    client.caught_up = True
+                    return
+            except StoreError:
+                await asyncio.sleep(0.5)
+
+    async def _tell_gap(self, client: LiveClient) -> None:
+        stable = (await self._clock.snapshot()).stable
+        if client.cursor >= stable - NEAR:
+            return
+        reason = await self._gaps.reason(client.organizations, client.cursor)
+        if reason is not None:
+            gap = {"from": str(client.cursor), "to": str(stable), "cursor": str(stable), "reason": reason}
+            client.cursor = stable
+            await self._transport.emit(client.sid, "gap", gap)
+
+    async def _drained(self, client: LiveClient) -> bool:
+        """Whether the client may be fed; drops one that has not drained for too long."""
+        limit = self._queue_packets if client.held_since is None else self._queue_packets // 2
+        if self._transport.backlog(client.sid) <= limit:
+            client.held_since = None
+            return True
+        if client.hold() > self._slow_seconds:
+            log.warning("live client dropped, it does not read", user_id=str(client.principal.user_id))
+            await self.drop([client], abort=True)
+        return False
+
+
+async def _organizations(facts: Facts, scope: Scope) -> list[str]:
+    return await facts.organizations() if scope.organization_id is None else [str(scope.organization_id)]

@@ -1,0 +1,88 @@
+"""Socket.IO: connections, subscriptions, and how full a client's queue is."""
+
+from typing import Any
+
+import socketio
+import structlog
+from pydantic import ValidationError
+
+from fleet_kit.errors import FleetError
+from fleet_kit.tokens import TokenVerifier
+from monitoring_service.live.client import LiveClient
+from monitoring_service.live.schemas import Subscribe
+from monitoring_service.live.service import LiveFeed
+
+log = structlog.get_logger(__name__)
+PATH = "/ws/monitoring"
+
+
+class SocketIoTransport:
+    """Sends to clients; see live/service.py for what it is used for."""
+
+    def __init__(self) -> None:
+        # Who may connect is decided by the token, which a foreign page does not have; so any origin may try.
+        self.server = socketio.AsyncServer(
+            async_mode="asgi",
+            transports=["websocket"],
+            cors_allowed_origins="*",
+            ping_interval=20,
+            ping_timeout=20,
+        )
+
+    async def emit(self, sid: str, event: str, data: Any) -> None:
+        """Put an event into the client's queue."""
+        await self.server.emit(event, data, to=sid)
+
+    def backlog(self, sid: str) -> int:
+        """Packets that wait for the client."""
+        socket = self._socket(sid)
+        return socket.queue.qsize() if socket is not None else 0
+
+    async def drop(self, sid: str, *, abort: bool = False) -> None:
+        """End the connection; `abort` does not wait for a client that does not read."""
+        socket = self._socket(sid)
+        if abort and socket is not None:
+            await socket.close(wait=False, abort=True)
+        else:
+            await self.server.disconnect(sid)
+
+    def _socket(self, sid: str) -> Any:
+        eio_sid = self.server.manager.eio_sid_from_sid(sid, "/")
+        return self.server.eio.sockets.get(eio_sid)
+
+
+def connect_handlers(transport: SocketIoTransport, feed: LiveFeed, verifier: TokenVerifier) -> None:
+    """Tell the server what clients may do."""
+    server = transport.server
+
+    async def connect(sid: str, _: dict[str, Any], auth: Any = None) -> None:
+        token = auth.get("token") if isinstance(auth, dict) else None
+        try:
+            principal = await verifier.verify(token if isinstance(token, str) else "")
+        except FleetError as error:
+            raise socketio.exceptions.ConnectionRefusedError(
+                error.message, {"code": error.code, "message": error.message}
+            ) from error
+        feed.add(LiveClient(sid, principal))
+
+    async def subscribe(sid: str, wanted: Any = None) -> dict[str, Any]:
+        try:
+            cursor = await feed.subscribe(sid, Subscribe.model_validate(wanted or {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            return _refusal("VALIDATION_FAILED", f"{where}: {first['msg']}")
+        except FleetError as error:
+            return _refusal(error.code, error.message)
+        return {"ok": True, "cursor": str(cursor)}
+
+    async def disconnect(sid: str, *_: Any) -> None:
+        feed.remove(sid)
+
+    server.on("connect", connect)
+    server.on("subscribe", subscribe)
+    server.on("disconnect", disconnect)
+
+
+def _refusal(code: str, message: str) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": code, "message": message}}

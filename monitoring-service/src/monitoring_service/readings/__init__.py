@@ -1,0 +1,1 @@
+"""What devices measured: storing it exactly once, reading it back, forgetting it in time."""

@@ -1,0 +1,119 @@
+"""Telemetry messages in: sort each message's readings, store them, acknowledge after the store has."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from fleet_contracts.telemetry import Rejected, parse_message
+from fleet_contracts.topology import device_of_key
+from fleet_kit.consumer import Failure
+from fleet_kit.delivery import Delivery, RetryLater
+from monitoring_service.facts.directory import DeviceDirectory
+from monitoring_service.readings.ingest import MAX_DOCUMENTS, Ingest
+from monitoring_service.readings.models import reading_document
+from monitoring_service.rejected.models import RejectedMessage
+from monitoring_service.rejected.service import RejectedList
+from monitoring_service.store.client import Document
+
+UNKNOWN_DEVICE = "UNKNOWN_DEVICE"
+_BREATH = 50
+"""Messages decoded between two turns of the event loop."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a batch comes to while it is worked through."""
+
+    failures: list[Failure] = field(default_factory=list)
+    rejected: list[RejectedMessage] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+
+
+class TelemetryHandler:
+    """Handles batches of the telemetry queue; see fleet_kit.consumer for what its answer means.
+
+    The next documents are decoded while the store is writing the ones before.
+    """
+
+    def __init__(
+        self, directory: DeviceDirectory, ingest: Ingest, rejected: RejectedList, *, unknown_attempts: int
+    ) -> None:
+        self._directory, self._ingest, self._rejected = directory, ingest, rejected
+        self._unknown_attempts = unknown_attempts
+
+    async def __call__(self, deliveries: list[Delivery]) -> Sequence[Failure]:
+        """Store what is valid, list what is not; raises Pause while the store is away."""
+        devices = [device_id(delivery) for delivery in deliveries]
+        owners = await self._directory.owners({device for device in devices if device})
+        batch, writing = _Batch(), asyncio.create_task(_nothing())
+        try:
+            for number, (delivery, device) in enumerate(zip(deliveries, devices, strict=True)):
+                self._sort(delivery, device, owners, batch)
+                if number % _BREATH == _BREATH - 1:
+                    await asyncio.sleep(0)
+                while len(batch.documents) >= MAX_DOCUMENTS:
+                    await writing
+                    writing = self._write(batch)
+            await writing
+            while batch.documents:
+                await self._write(batch)
+        finally:
+            await _ended(writing)
+        await self._rejected.add(batch.rejected)
+        return batch.failures
+
+    def _sort(self, delivery: Delivery, device: str | None, owners: dict[str, str], batch: _Batch) -> None:
+        if device is None:
+            whole = Rejected(
+                None, "INVALID_DEVICE_ID", "device_id", "the topic names no device", _text(delivery)
+            )
+            batch.rejected.append(RejectedMessage.of(delivery, whole))
+            return
+        organization = owners.get(device)
+        if organization is None:
+            later = RetryLater(UNKNOWN_DEVICE, attempts=self._unknown_attempts)
+            batch.failures.append(Failure(delivery, later))
+            return
+        received = delivery.received_at
+        parsed = parse_message(delivery.body, device, received)
+        batch.documents.extend(
+            reading_document(reading, device, organization, received) for reading in parsed.readings
+        )
+        batch.rejected.extend(
+            RejectedMessage.of(delivery, bad, device_id=device, organization_id=organization)
+            for bad in parsed.rejected
+        )
+
+    def _write(self, batch: _Batch) -> "asyncio.Task[None]":
+        documents, batch.documents = batch.documents[:MAX_DOCUMENTS], batch.documents[MAX_DOCUMENTS:]
+        return asyncio.create_task(self._put(documents, batch))
+
+    async def _put(self, documents: list[Document], batch: _Batch) -> None:
+        outcome = await self._ingest.put(documents)
+        batch.rejected.extend(RejectedMessage.refused(document, why) for document, why in outcome.refused)
+
+
+async def _nothing() -> None:
+    """The write before the first one."""
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Leave no write running behind a batch that failed."""
+    if not task.done():
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
+
+
+def device_id(delivery: Delivery) -> str | None:
+    """The device that the routing key names, None where it cannot be one."""
+    name = device_of_key(delivery.routing_key)
+    try:
+        return str(UUID(name)) if name else None
+    except ValueError:
+        return None
+
+
+def _text(delivery: Delivery) -> str:
+    return delivery.body[:2000].decode("utf-8", "backslashreplace").replace("\x00", "\\x00")

@@ -1,0 +1,1 @@
+"""What was accepted by the broker and cannot be stored, with the reason."""

@@ -1,0 +1,83 @@
+"""The document of something that was accepted by the broker and cannot be stored."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+import orjson
+
+from fleet_contracts.telemetry import MAX_EXCERPT, Rejected
+from fleet_kit.delivery import Delivery
+from monitoring_service.store.client import Document
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedMessage:
+    """A reading, or a whole message (`index` None), and why it is not stored.
+
+    Its key is made from the content, so that a repeated delivery is the same entry.
+    """
+
+    key: str
+    organization_id: str | None
+    device_id: str | None
+    index: int | None
+    code: str
+    field: str
+    reason: str
+    payload: str
+    received_at: datetime
+
+    @classmethod
+    def of(
+        cls,
+        delivery: Delivery,
+        bad: Rejected,
+        *,
+        device_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> Self:
+        """The entry for a part of a delivery."""
+        parts = (delivery.routing_key.encode("utf-8", "replace"), str(bad.index).encode(), delivery.body)
+        return cls(
+            key=hashlib.sha256(b"\x00".join(parts)).hexdigest(),
+            organization_id=organization_id,
+            device_id=device_id,
+            index=bad.index,
+            code=bad.code,
+            field=bad.field,
+            reason=bad.reason,
+            payload=bad.payload,
+            received_at=delivery.received_at,
+        )
+
+    @classmethod
+    def refused(cls, document: Document, why: str) -> Self:
+        """The entry for a document that the store itself will never take."""
+        payload = orjson.dumps(document["metrics"], default=str).decode("utf-8", "replace")
+        return cls(
+            key=hashlib.sha256(document["_id"].encode()).hexdigest(),
+            organization_id=document["organization_id"],
+            device_id=document["device_id"],
+            index=None,
+            code="REFUSED_BY_STORE",
+            field="",
+            reason=why,
+            payload=payload[:MAX_EXCERPT],
+            received_at=document["received_at"],
+        )
+
+    def document(self) -> Document:
+        """As it is stored."""
+        return {
+            "_id": self.key,
+            "organization_id": self.organization_id,
+            "device_id": self.device_id,
+            "index": self.index,
+            "code": self.code,
+            "field": self.field,
+            "reason": self.reason,
+            "payload": self.payload,
+            "received_at": self.received_at.astimezone(UTC),
+        }

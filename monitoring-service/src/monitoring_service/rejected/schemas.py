@@ -1,0 +1,19 @@
+"""Bodies of the API of rejected messages."""
+
+from pydantic import BaseModel
+
+from fleet_kit.schemas import Timestamp
+
+
+class RejectedOut(BaseModel):
+    """Something that was accepted and is not stored. `index` is its place in the message's array."""
+
+    id: str
+    organization_id: str | None
+    device_id: str | None
+    index: int | None
+    code: str
+    field: str
+    reason: str
+    payload: str
+    received_at: Timestamp

@@ -1,0 +1,105 @@
+"""The connection to the store: the only module that knows which driver is used.
+
+Today it is Motor; its successor `pymongo.AsyncMongoClient` has the same calls.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, TypeAlias
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import WriteConcern
+from pymongo.errors import PyMongoError
+
+Document: TypeAlias = dict[str, Any]
+Collection: TypeAlias = AsyncIOMotorCollection[Document]
+StoreError = PyMongoError
+"""What any call of the store may raise."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The collections of this service. Every write waits for a majority and its journal."""
+
+    client: AsyncIOMotorClient[Document]
+    database: AsyncIOMotorDatabase[Document]
+
+    @property
+    def readings(self) -> Collection:
+        """What devices measured; `_id` is `<device>:<reading id>`."""
+        return self.database["readings"]
+
+    @property
+    def latest(self) -> Collection:
+        """The newest reading of each device; `_id` is the device."""
+        return self.database["latest"]
+
+    @property
+    def devices(self) -> Collection:
+        """Facts of devices, deleted ones included."""
+        return self.database["devices"]
+
+    @property
+    def sims(self) -> Collection:
+        """Facts of SIMs; `_id` is the ICCID."""
+        return self.database["sims"]
+
+    @property
+    def alerts(self) -> Collection:
+        """State of alerts."""
+        return self.database["alerts"]
+
+    @property
+    def events(self) -> Collection:
+        """What happened to devices, SIMs and alerts, in the order of the live feed."""
+        return self.database["events"]
+
+    @property
+    def rejected(self) -> Collection:
+        """What could not be stored, and why."""
+        return self.database["rejected"]
+
+    @property
+    def sequence(self) -> Collection:
+        """One document: the sequence, its open blocks and the newest counts."""
+        return self.database["sequence"]
+
+    @property
+    def hourly(self) -> Collection:
+        """Stored readings per organisation and minute, one document an hour."""
+        return self.database["hourly"]
+
+    @property
+    def workers(self) -> Collection:
+        """How far each worker has carried its readings on to `latest` and presence."""
+        return self.database["workers"]
+
+    async def check(self) -> None:
+        """Raise unless the store answers; for health."""
+        await self.database.command("ping")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+
+
+def open_store(url: str, database: str, *, timeout_seconds: float = 10.0) -> Store:
+    """The store at that address; connects when first used. A call that takes longer fails."""
+    milliseconds = int(timeout_seconds * 1000)
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+        url,
+        serverSelectionTimeoutMS=min(milliseconds, 3000),
+        connectTimeoutMS=min(milliseconds, 3000),
+        timeoutMS=milliseconds,
+        uuidRepresentation="standard",
+        appname="monitoring-service",
+    )
+    return Store(
+        client,
+        client.get_database(
+            database,
+            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+            write_concern=WriteConcern("majority", j=True, wtimeout=milliseconds),
+        ),
+    )
