@@ -77,7 +77,7 @@ def write_configuration(layout: Layout, groups: Groups) -> None:
         logs=layout.logs.absolute(),
         pid=layout.supervisor_pid.absolute(),
         user=user,
-        files=min(WANTED_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
+        files=_open_files(),
     )
     for number, (group, processes) in enumerate(groups.items(), start=1):
         text += "".join(_program(layout, process) for process in processes)
@@ -86,6 +86,11 @@ def write_configuration(layout: Layout, groups: Groups) -> None:
         names = ",".join(process.name for process in processes)
         text += f"\n[group:{group}]\nprograms={names}\npriority={number}\n" if processes else ""
     write_private(layout.supervisor_conf, text)
+
+
+def _open_files() -> int:
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return WANTED_FILES if allowed == resource.RLIM_INFINITY else min(WANTED_FILES, allowed)
 
 
 def _program(layout: Layout, process: Process) -> str:
