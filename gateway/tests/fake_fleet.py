@@ -150,7 +150,7 @@ class Fleet:
             moment = start.timestamp()
             items.append({"ts": stamp(start), "metrics": metrics_of(number, moment), "count": step})
             start += timedelta(seconds=step)
-        return web.json_response({"items": items})
+        return web.json_response({"items": items[: int(request.query.get("page_size", 100))]})
 
     async def stats(self, _request: web.Request) -> web.Response:
         online = sum(d["status"] == "online" for d in self.devices)

@@ -70,9 +70,10 @@ export class Chart {
 
   #axes({ width, height, ticks, x, y }) {
     const { from, to, write } = this.#frame;
+    const digits = Math.max(0, -Math.floor(Math.log10(ticks[1] - ticks[0]) + 1e-9));
     const parts = ticks.flatMap((tick) => [
       make("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }),
-      make("text", { x: LEFT - 8, y: y(tick) + 4, "text-anchor": "end" }, this.#points.length ? write(tick) : ""),
+      make("text", { x: LEFT - 8, y: y(tick) + 4, "text-anchor": "end" }, this.#points.length ? write(tick, digits) : ""),
     ]);
     const fitting = MINUTES.find((minutes) => ((to - from) / 60000 / minutes) * 64 < width - LEFT) ?? 720;
     const step = fitting * 60000;
@@ -165,7 +166,7 @@ export function niceTicks(low, high) {
   const room = high - low || Math.abs(high) * 0.1 || 1;
   const rough = room / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
   const ticks = [];
   for (let tick = Math.floor(low / step) * step; tick < high + step * 0.999; tick += step) ticks.push(Number(tick.toPrecision(12)));
   if (ticks.length < 2) ticks.push(ticks[0] + step);

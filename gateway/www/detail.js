@@ -92,7 +92,7 @@ export class Detail {
       points: series.since(from), from, to,
       gap: Math.max(4 * series.step, 15_000),
       title: `${label(name)} of ${$("detail-title").textContent}`,
-      write: (value) => format(name, value),
+      write: (value, digits) => format(name, value, digits),
       message: this.#message,
     });
   }
@@ -107,7 +107,7 @@ export class Detail {
     // Live readings go into the same steps, so history ends where the current step begins.
     const to = Math.floor(now / step) * step;
     const query = new URLSearchParams({
-      from: new Date(now - this.#span).toISOString(), to: new Date(to).toISOString(), interval: `${step / 1000}s`, agg: "avg",
+      from: new Date(now - this.#span).toISOString(), to: new Date(to).toISOString(), interval: `${step / 1000}s`, agg: "avg", page_size: 2 * POINTS,
     });
     const answer = await this.session.get(`/monitoring/data/${id}?${query}`, signal);
     const current = await this.session.get(`/monitoring/data/${id}?${new URLSearchParams({ from: new Date(to).toISOString(), page_size: 200 })}`, signal);

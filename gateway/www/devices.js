@@ -70,6 +70,7 @@ export class Devices {
     const device = this.#byId.get(data.id);
     if (type === "device.event_reported") return undefined;
     if (type === "device.deleted") this.#byId.delete(data.id);
+    else if (!device && data.name) return this.load([{ status: "never_seen", ...data }]);
     else if (!device) return this.onUnknown(data.id);
     else if (type === "device.status_changed") device.status = data.status;
     else if (data.name) Object.assign(device, { name: data.name, type: data.type, key: `${data.name} ${data.type} ${data.id}`.toLowerCase() });

@@ -37,12 +37,13 @@ function known(name) {
 
 export const label = (name) => known(name).label;
 
-/** The value with its unit: "21.5 °C", "1.2 kB". */
-export function format(name, value) {
+/** The value with its unit: "21.5 °C", "1.2 kB"; with at least `least` digits after the point. */
+export function format(name, value, least = 0) {
   if (typeof value !== "number") return "–";
   const { unit, digits, bytes, tight } = known(name);
   if (bytes) return formatBytes(value);
-  const text = number(value, digits ?? (Number.isInteger(value) ? 0 : Math.abs(value) < 10 ? 2 : 1));
+  const usual = digits ?? (Number.isInteger(value) ? 0 : Math.abs(value) < 10 ? 2 : 1);
+  const text = number(value, Math.max(usual, least));
   return unit ? `${text}${tight ? "" : " "}${unit}` : text;
 }
 
