@@ -15,6 +15,7 @@ from fleet_kit.database import Sessions
 from fleet_kit.principal import Role
 from fleet_kit.testing import TokenFactory
 from once_sandbox.behaviours.schemas import profile
+from once_sandbox.faults.service import Faults
 from once_sandbox.main import create_app as create_sandbox
 from once_sandbox.sandbox import Sandbox
 from once_sandbox.settings import Settings as SandboxSettings
@@ -52,6 +53,7 @@ class SandboxUnderTest:
         """A fresh world with the same SIMs."""
         self.sandbox.world = make_world(sims=self._settings.sims, seed=1, behaviours=profile(name))
         self.sandbox.world.behaviours.rate_limit_enabled = False
+        self.sandbox.faults = Faults()
         self.calls.clear()
         self.broken = None
 

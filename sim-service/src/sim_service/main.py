@@ -42,4 +42,4 @@ def build(settings: Settings) -> FastAPI:
 
 
 def _checks(app: FastAPI) -> Mapping[str, Check]:
-    return {"database": app.state.resources.check_database}
+    return {"postgres": app.state.resources.check_database}

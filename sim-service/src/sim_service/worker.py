@@ -45,7 +45,7 @@ async def run(settings: Settings) -> None:
                 "schedule": partial(every, _SCHEDULE_SECONDS, schedule.look, name="schedule"),
             },
             checks={
-                "database": resources.check_database,
+                "postgres": resources.check_database,
                 "broker": publisher.check,
                 "consumer": consumer.check,
             },

@@ -90,12 +90,16 @@ class SimRepository:
         number: int = (await self._session.execute(self._filtered(statement, wanted))).scalar_one()
         return number
 
-    async def insert_new(self, rows: Sequence[dict[str, Any]]) -> Sequence[Sim]:
-        """Insert those that nobody else has inserted meanwhile."""
+    async def insert_new(self, rows: Sequence[dict[str, Any]]) -> set[str]:
+        """Insert those that nobody else has inserted meanwhile; their ICCIDs."""
         if not rows:
-            return ()
-        statement = insert(Sim).values(list(rows)).on_conflict_do_nothing().returning(Sim)
-        return (await self._session.execute(statement)).scalars().all()
+            return set()
+        # Rows apart from the statement: its compiled form is found again, whatever their number.
+        statement = (
+            insert(Sim.metadata.tables[Sim.__tablename__]).on_conflict_do_nothing().returning(Sim.iccid)
+        )
+        connection = await self._session.connection()
+        return set((await connection.execute(statement, list(rows))).scalars())
 
     async def unlisted(self, carrier: str, listed: Select[str], *, after: str, limit: int) -> Sequence[str]:
         """ICCIDs behind `after` that count as present but are not in the subquery `listed`."""

@@ -85,8 +85,8 @@ class SimService:
                 updated += _update(sim, one, told)
         rows = [_row(one, carrier, owner_of_new) for one in facts if one.iccid not in known]
         created = await self._sims.insert_new(rows)
-        for sim in created:
-            told += events.updated(sim)
+        for row in rows:
+            told += events.updated(Sim(**row)) if row["iccid"] in created else []
         await self._session.flush()
         await Outbox(self._session).add(*told)
         return Applied(len(created), updated, len(facts) - len(rows) - updated)

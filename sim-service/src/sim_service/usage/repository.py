@@ -38,7 +38,7 @@ class UsageRepository:
         """Write the days that are new or differ from what is kept; those that were written."""
         if not days:
             return ()
-        statement = insert(SimUsage).values([self._row(iccid, day, now) for day in days])
+        statement = insert(SimUsage.metadata.tables[SimUsage.__tablename__])
         fresh = statement.excluded
         differs = tuple_(*(getattr(SimUsage, name) for name in _MEASURED)).is_distinct_from(
             tuple_(*(fresh[name] for name in _MEASURED))
@@ -46,9 +46,11 @@ class UsageRepository:
         changes: dict[str, Any] = {name: fresh[name] for name in (*_MEASURED, "recorded_at")}
         written = statement.on_conflict_do_update(
             index_elements=["organization_id", "iccid", "day"], set_=changes, where=differs
-        ).returning(SimUsage)
-        found = await self._session.execute(written.execution_options(populate_existing=True))
-        return sorted(found.scalars().all(), key=lambda usage: usage.day)
+        ).returning(SimUsage.day)
+        rows = [self._row(iccid, day, now) for day in days]
+        connection = await self._session.connection()
+        changed = set((await connection.execute(written, rows)).scalars())
+        return [SimUsage(**row) for row in rows if row["day"] in changed]
 
     async def state(self, iccid: str) -> SimUsageState | None:
         """How far back and how fresh usage is known."""
