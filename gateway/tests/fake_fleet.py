@@ -181,6 +181,10 @@ class Fleet:
                 self.devices[body["number"]]["status"] = body["status"]
                 data = {"id": self.devices[body["number"]]["id"], "status": body["status"]}
                 await self.live.emit("device", {"type": "device.status_changed", "data": data}, room="all")
+            case "delete":
+                gone = self.devices.pop((await request.json())["number"])
+                data = {"id": gone["id"], "version": 2}
+                await self.live.emit("device", {"type": "device.deleted", "data": data}, room="all")
             case "add":
                 self.devices.append(make_device(len(self.devices)) | await request.json())
                 await self.tell([len(self.devices) - 1])

@@ -229,6 +229,11 @@ async def test_devices_come_and_change_their_status_live(stage: Start) -> None:
         await expect(s.page.locator("#count-offline")).to_have_text("1")
         await s.steer("add", name="brand-new")
         await expect(s.row("brand-new")).to_be_visible()
+        await s.page.get_by_role("button", name="router-0003").click()
+        await s.steer("delete", number=3)
+        await expect(s.row("router-0003")).to_have_count(0)
+        await expect(s.page.locator("#detail-empty")).to_be_visible()
+        assert s.errors == []
 
 
 async def test_everything_can_be_done_by_keyboard(stage: Start) -> None:

@@ -32,7 +32,7 @@ export class Devices {
   /** Facts of devices, as the API lists them. */
   load(items) {
     for (const { id, name, type, status } of items) {
-      const device = this.#byId.get(id) ?? { id, at: 0, metrics: {} };
+      const device = this.#byId.get(id) ?? { id, at: 0, metrics: {}, times: {} };
       this.#byId.set(id, Object.assign(device, { name, type, status, key: `${name} ${type} ${id}`.toLowerCase() }));
     }
     this.#restructure();
@@ -44,7 +44,7 @@ export class Devices {
     this.#restructure();
   }
 
-  /** Readings; older ones never overwrite newer values. */
+  /** Readings, which may each hold other metrics; an older value never overwrites a newer one. */
   readings(items, live) {
     for (const item of items) {
       const device = this.#byId.get(item.device_id);
@@ -53,9 +53,12 @@ export class Devices {
         continue;
       }
       const at = Date.parse(item.ts);
-      if (at < device.at) continue;
-      device.at = at;
-      Object.assign(device.metrics, item.metrics);
+      device.at = Math.max(device.at, at);
+      for (const [name, value] of Object.entries(item.metrics)) {
+        if (at < device.times[name]) continue;
+        device.times[name] = at;
+        device.metrics[name] = value;
+      }
       this.#changed.add(device.id);
       if (live && device.status !== "online") {
         device.status = "online";

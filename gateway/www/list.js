@@ -43,7 +43,10 @@ export class List {
   /** Update the rows of these devices, where they are on screen. */
   update(ids) {
     const now = Date.now();
-    for (const [id, row] of this.#rows) if (ids.has(id)) this.#fill(row, this.devices.get(id), now, true);
+    for (const [id, row] of this.#rows) {
+      const device = ids.has(id) && this.devices.get(id);
+      if (device) this.#fill(row, device, now, true);
+    }
   }
 
   select(id) {
@@ -53,7 +56,7 @@ export class List {
 
   #show() {
     const first = this.#page * PAGE;
-    const shown = this.#found.slice(first, first + PAGE);
+    const shown = this.#found.slice(first, first + PAGE).filter((id) => this.devices.get(id));
     const kept = this.#rows;
     const focused = document.activeElement?.dataset?.id;
     this.#rows = new Map(shown.map((id) => [id, kept.get(id) ?? this.#row(id)]));
