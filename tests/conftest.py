@@ -141,9 +141,17 @@ class Control:
     def pid(self, name: str) -> int:
         return int((self.home / "pids" / f"{name}.pid").read_text())
 
-    def kill(self, name: str) -> None:
-        """kill -9; the supervisor starts it again."""
-        os.kill(self.pid(name), signal.SIGKILL)
+    async def kill(self, name: str) -> None:
+        """kill -9, once it runs; the supervisor starts it again."""
+
+        async def killed() -> bool:
+            try:
+                os.kill(self.pid(name), signal.SIGKILL)
+            except ProcessLookupError:
+                return False
+            return True
+
+        await eventually(killed, timeout=30)
 
     def stop(self, group: str, name: str) -> None:
         self.supervisor._call("stopProcess", f"{group}:{name}", True)

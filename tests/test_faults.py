@@ -121,7 +121,7 @@ async def test_killing_the_worker_again_and_again_loses_nothing_and_dead_letters
 ) -> None:
     async def harm() -> None:
         for _ in range(KILLS):
-            control.kill("monitoring-worker")
+            await control.kill("monitoring-worker")
             await asyncio.sleep(SECONDS * 0.6 / KILLS)
 
     await trial(harm)
@@ -170,7 +170,7 @@ async def test_killing_every_service_once_loses_nothing(trial: Any, control: Any
             "signing-service",
             "signing-worker",
         ):
-            control.kill(name)
+            await control.kill(name)
             await asyncio.sleep(0.5)
 
     await trial(harm)

@@ -19,7 +19,7 @@ class FeedRepository:
     async def after(
         self, organizations: Sequence[str], seq: int, until: int
     ) -> AsyncIterator[list[Document]]:
-        """Everything of organisations stored after `seq` up to `until`, in order, in pages; each with its `item`."""
+        """Everything stored after `seq` up to `until`, in order, in pages; each with its `item`."""
         position = seq
         async for page in self._readings.after(organizations, seq, until):
             for document in page:

@@ -7,10 +7,12 @@ cursor, and is dropped when it does not drain.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import structlog
+from prometheus_client import Counter
 
 from fleet_contracts.events import TokenRevokedData
 from fleet_kit.errors import Unavailable
@@ -24,9 +26,12 @@ from monitoring_service.store.client import Document, Store, StoreError
 from monitoring_service.store.sequence import Sequence as Clock
 
 log = structlog.get_logger(__name__)
+DROPPED = Counter("monitoring_live_dropped", "Live clients dropped because they did not read")
 NEAR = 5_000_000
 """A client less than five seconds behind is fed together with the others."""
 _DRAIN_SECONDS = 0.1
+_EMPTY = 60_000_000
+"""In a store that holds nothing yet a client begins a minute ago, in case clocks differ."""
 
 
 class Transport(Protocol):
@@ -97,6 +102,7 @@ class LiveFeed:
         client.devices = None if everything else frozenset({*(devices or ()), *carriers})
         client.sims = None if everything else frozenset(wanted.sims or ())
         client.organizations = tuple(organizations)
+        stable = max(stable, int(time.time() * 1_000_000) - _EMPTY)
         client.cursor = min(int(wanted.since), stable) if wanted.since else stable
         client.caught_up = False
         self._begin(client)
@@ -201,6 +207,7 @@ class LiveFeed:
             client.held_since = None
             return True
         if client.hold() > self._slow_seconds:
+            DROPPED.inc()
             log.warning("live client dropped, it does not read", user_id=str(client.principal.user_id))
             await self.drop([client], abort=True)
         return False

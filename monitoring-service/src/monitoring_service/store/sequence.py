@@ -101,9 +101,14 @@ class Sequence:
 
     async def settle_expired(self) -> int:
         """Close the blocks of workers that died; how many there were."""
-        late = {"$filter": {"input": "$blocks", "as": "block", "cond": {"$lt": ["$$block.until", "$$NOW"]}}}
-        found = self._document.aggregate([{"$match": {"_id": KEY}}, {"$project": {"blocks": late}}])
-        blocks = [_block(raw) for document in await found.to_list(1) for raw in document.get("blocks") or ()]
+        # The server's clock decides; not every server knows it inside `$filter`, so it is compared here.
+        now: list[Document] = [{"$match": {"_id": KEY}}, {"$project": {"blocks": 1, "now": "$$NOW"}}]
+        blocks = [
+            _block(raw)
+            for document in await self._document.aggregate(now).to_list(1)
+            for raw in document.get("blocks") or ()
+            if raw["until"] < document["now"]
+        ]
         for block in blocks:
             await self.settle(block)
         return len(blocks)

@@ -59,7 +59,7 @@ async def _insert(collection: Collection, documents: list[Document], outcome: Ou
         await collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
         return _sort(documents, dict(error.details), outcome)
-    except InvalidDocument as error:
+    except (InvalidDocument, OverflowError) as error:
         if len(documents) == 1:
             outcome.refused.append((documents[0], str(error)[:200]))
             return []
