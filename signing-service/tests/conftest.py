@@ -10,6 +10,7 @@ from asgi_lifespan import LifespanManager
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
+from redis.asyncio import Redis
 from sqlalchemy import text
 
 from fleet_kit import migrate
@@ -119,8 +120,15 @@ def outbox(app: FastAPI) -> Callable[[str], Any]:
 
 
 @pytest.fixture
-async def copy(app: FastAPI, settings: SigningSettings) -> AsyncIterator[DenylistCopy]:
-    redis = open_redis(settings.redis_url.get_secret_value())
+async def redis(settings: SigningSettings) -> AsyncIterator[Redis]:
+    """The service's Redis."""
+    client = open_redis(settings.redis_url.get_secret_value())
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def copy(app: FastAPI, redis: Redis) -> DenylistCopy:
+    """The worker's copying, onto an empty Redis."""
     await redis.flushdb()
-    yield DenylistCopy(app.state.sessions, redis)
-    await redis.aclose()
+    return DenylistCopy(app.state.sessions, redis)

@@ -1,12 +1,17 @@
 import asyncio
+import hashlib
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
 
-PASSWORD = "correct horse battery"
+from signing_service.users import service
+
+from .conftest import PASSWORD
 
 
 async def test_registering_creates_an_organisation_and_its_admin_and_tells_the_fleet(
@@ -39,6 +44,40 @@ async def test_an_address_is_taken_whatever_its_case_and_also_for_two_at_once(
         "/auth/register", json={"email": f"{name.upper()}@example.com", "password": PASSWORD}
     )
     assert (again.status_code, again.json()["error"]["code"]) == (409, "EMAIL_TAKEN")
+
+
+async def test_of_two_registrations_under_way_with_one_address_the_later_is_refused(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    """Two real transactions: neither sees the other's user before its own insert."""
+    email = f"{uuid4().hex}@example.com"
+    async with app.state.sessions() as session, session.begin():
+        await service.register(session, "-", email, None)
+        later = asyncio.create_task(
+            client.post("/auth/register", json={"email": email, "password": PASSWORD})
+        )
+        done, _ = await asyncio.wait([later], timeout=1)
+        assert not done
+    answer = await later
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "EMAIL_TAKEN")
+
+
+async def test_a_repeated_key_is_remembered_without_a_plain_hash_of_the_password(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    key, body = uuid4().hex, f'{{"email": "{uuid4().hex}@example.com", "password": "{PASSWORD}"}}'
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    assert (await client.post("/auth/register", content=body, headers=headers)).status_code == 201
+    async with app.state.sessions() as session:
+        query = text("SELECT fingerprint FROM t_idempotency_keys WHERE key = :key")
+        fingerprint = await session.scalar(query, {"key": key})
+    content = b"POST/api/v1/auth/register" + body.encode()
+    assert fingerprint not in {hashlib.sha256(part).hexdigest() for part in (content, body.encode())}
+
+
+async def test_health_names_postgres(client: httpx.AsyncClient) -> None:
+    answer = await client.get("http://test/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "checks": {"postgres": "ok"}})
 
 
 @pytest.mark.parametrize(
@@ -113,3 +152,30 @@ async def test_the_platform_administrator_of_the_settings_sees_every_organisatio
     assert (await client.get(path, headers=headers)).status_code == 200
     assert (await client.get("/auth/me", headers=headers)).json()["is_admin"] is True
     assert (await client.get("/users/", headers=headers)).json()["total"] > 1
+
+
+async def test_users_are_listed_in_pages_by_number_and_by_cursor(client: httpx.AsyncClient) -> None:
+    mark = uuid4().hex
+    for number in range(5):
+        body = {"email": f"{mark}{number}@example.com", "password": PASSWORD}
+        assert (await client.post("/auth/register", json=body)).status_code == 201
+    login = {"email": "root@platform.example", "password": "a-platform-password"}
+    token = (await client.post("/auth/login", json=login)).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    for sort in ("email", "-email", "created_at", "-created_at"):
+        everything = {"page_size": 200, "sort": sort, "search": mark}
+        whole = await client.get("/users/", params=everything, headers=headers)
+        seen: list[str] = []
+        query: dict[str, Any] = {"page_size": 2, "sort": sort, "search": mark}
+        while True:
+            page = (await client.get("/users/", params=query, headers=headers)).json()
+            seen += [user["id"] for user in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            query["cursor"] = page["next_cursor"]
+        assert seen == [user["id"] for user in whole.json()["items"]]
+        numbered = {"page_size": 2, "page": 2, "sort": sort, "search": mark}
+        second = await client.get("/users/", params=numbered, headers=headers)
+        assert [user["id"] for user in second.json()["items"]] == seen[2:4]
+        broken = await client.get("/users/", params={"cursor": "WyJhIiwiYiJd", "sort": sort}, headers=headers)
+        assert broken.status_code == 422

@@ -30,6 +30,8 @@ class KeyRing:
         ).decode()
         jwks = [_jwk(private.public_key()), *(_jwk(_public(_read(file))) for file in previous)]
         self.kid: str = jwks[0]["kid"]
+        self.pepper = hashlib.sha256(b"pepper:" + self._pem.encode()).digest()
+        """A secret for keyed hashes, the same in every replica."""
         self._keys = {key["kid"]: key for key in jwks}
 
     async def key(self, kid: str) -> Jwk | None:

@@ -21,6 +21,7 @@ from signing_service.organizations import api as organizations
 from signing_service.passwords import Passwords
 from signing_service.sessions import api as sessions
 from signing_service.sessions.attempts import LoginAttempts
+from signing_service.sessions.credentials import Credentials
 from signing_service.sessions.tokens import Issuer
 from signing_service.settings import SigningSettings
 from signing_service.users import api as users
@@ -41,7 +42,8 @@ def create(settings: SigningSettings) -> FastAPI:
         state = app.state
         state.sessions, state.redis, state.keys = create_sessions(engine), open_redis(redis_url), keys
         state.passwords = Passwords(settings.argon2_parallel)
-        state.attempts = LoginAttempts(redis_url, settings.login_failures_per_minute)
+        attempts = LoginAttempts(state.redis, settings.login_failures_per_minute)
+        state.credentials = Credentials(state.sessions, state.passwords, attempts)
         state.issuer = _issuer(settings, keys)
         state.verifier = TokenVerifier(
             keys, OwnDenylist(state.sessions), settings.token_issuer, settings.token_audience

@@ -1,27 +1,36 @@
 """Password hashing with Argon2id, off the event loop and a few at a time."""
 
 import asyncio
-from functools import cached_property
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from fleet_kit.errors import Unavailable
+
+LONGEST_WAIT_SECONDS = 10.0
+
 
 class Passwords:
-    """Hashes and checks. One hash takes about 0.1 s and 64 MiB, hence the bound on `parallel`."""
+    """Hashes and checks. One hash takes about 0.1 s and 64 MiB, hence the bound on `parallel`.
 
-    def __init__(self, parallel: int) -> None:
+    Both raise Unavailable when so many are waiting that the caller's turn does not come in time.
+    """
+
+    def __init__(self, parallel: int, *, longest_wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
         self._hasher = PasswordHasher()
-        self._turns = asyncio.Semaphore(parallel)
+        self._turns, self._wait = asyncio.Semaphore(parallel), longest_wait_seconds
+        self._nobodys = self._hasher.hash("no account has this password")
 
     async def hash(self, password: str) -> str:
         """The hash to store."""
-        async with self._turns:
+        async with self._turn():
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether the password is right. Without a stored hash the answer is no, after the same time."""
-        async with self._turns:
+        async with self._turn():
             return await asyncio.to_thread(self._verify, stored, password)
 
     def is_outdated(self, stored: str) -> bool:
@@ -35,6 +44,14 @@ class Passwords:
             return False
         return stored is not None
 
-    @cached_property
-    def _nobodys(self) -> str:
-        return self._hasher.hash("no account has this password")
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable("too many passwords are being checked, try again") from None
+        try:
+            yield
+        finally:
+            self._turns.release()

@@ -8,21 +8,22 @@ from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import every, main, run_worker
 from signing_service.denylist.service import DenylistCopy
-from signing_service.sessions.repository import RefreshTokenRepository
-from signing_service.settings import settings
+from signing_service.sessions.service import purge_refresh_tokens
+from signing_service.settings import SigningSettings, settings
 
 NAME = "signing-worker"
 COPY_EVERY_SECONDS = 1
 PURGE_EVERY_SECONDS = 3600
 
 
-async def run() -> None:
+async def run(config: SigningSettings) -> None:
     """Run every job of the service until it is asked to stop."""
-    config = settings()
     engine = create_engine(config, name=NAME)
     sessions = create_sessions(engine)
     redis = open_redis(config.redis_url.get_secret_value())
-    publisher = Publisher(config.amqp_url.get_secret_value(), NAME)
+    publisher = Publisher(
+        config.amqp_url.get_secret_value(), NAME, timeout_seconds=config.publish_timeout_seconds
+    )
     relay = OutboxRelay(engine, publisher)
     copy = DenylistCopy(sessions, redis)
 
@@ -30,7 +31,7 @@ async def run() -> None:
         await relay.purge()
         await copy.purge()
         async with sessions() as session, session.begin():
-            await RefreshTokenRepository(session).purge()
+            await purge_refresh_tokens(session)
 
     async def postgres() -> None:
         async with sessions() as session:
@@ -54,4 +55,4 @@ async def run() -> None:
 
 
 if __name__ == "__main__":
-    main(run)
+    main(lambda: run(settings()))

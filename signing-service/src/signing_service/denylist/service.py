@@ -1,7 +1,7 @@
 """Rules of revocation: Postgres is the truth, Redis the fast copy, `token.revoked` tells everyone."""
 
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from redis.asyncio import Redis
@@ -18,6 +18,9 @@ from signing_service.denylist.repository import DenylistRepository
 log = structlog.get_logger(__name__)
 READY_SECONDS = 5
 """Life of the key that says that Redis is complete; several rounds of the worker may fail before it ends."""
+COPY_SECONDS = 60
+"""Longest time that a copy of everything may take."""
+CHUNK = 1000
 OVERLAP = timedelta(minutes=5)
 """A round looks back this far, so that a revocation whose transaction was slow is not missed."""
 
@@ -88,17 +91,34 @@ class DenylistCopy:
 
     def __init__(self, sessions: Sessions, redis: Redis) -> None:
         self._sessions, self._redis = sessions, redis
+        self._marker = f"denylist:copying:{uuid4()}"
         self._complete = False
 
     async def refresh(self) -> None:
-        """One round: all if Redis may have lost something, else what came lately. Raises RedisError."""
-        known = self._complete and await self._redis.exists(READY_KEY)
-        self._complete = False
-        async with self._sessions() as session:
-            rows = await DenylistRepository(session).unexpired(newer_than=OVERLAP if known else None)
-        await copy_to(self._redis, [(row.identifier, row.expires_at) for row in rows])
-        await self._redis.set(READY_KEY, "1", ex=READY_SECONDS)
+        """One round: what came lately, or all where Redis may have lost something. Raises RedisError."""
+        was_complete, self._complete = self._complete, False
+        if not (was_complete and await self._add_recent()):
+            await self._copy_all()
         self._complete = True
+
+    async def _add_recent(self) -> bool:
+        """False if Redis has lost the ready key, and so maybe more."""
+        await self._copy(OVERLAP)
+        return bool(await self._redis.set(READY_KEY, "1", ex=READY_SECONDS, xx=True))
+
+    async def _copy_all(self) -> None:
+        """Redis is called ready by renaming a marker set before: if it was emptied meanwhile, that fails."""
+        await self._redis.set(self._marker, "1", ex=COPY_SECONDS)
+        await self._copy(None)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.rename(self._marker, READY_KEY)
+            pipe.expire(READY_KEY, READY_SECONDS)
+            await pipe.execute()
+
+    async def _copy(self, newer_than: timedelta | None) -> None:
+        async with self._sessions() as session:
+            rows = await DenylistRepository(session).unexpired(newer_than=newer_than)
+        await copy_to(self._redis, [(row.identifier, row.expires_at) for row in rows])
 
     async def purge(self) -> None:
         """Forget tokens that have expired anyway."""
@@ -108,9 +128,8 @@ class DenylistCopy:
 
 async def copy_to(redis: Redis, entries: list[tuple[str, datetime]]) -> None:
     """Write entries that end by themselves; raises RedisError."""
-    if not entries:
-        return
-    async with redis.pipeline(transaction=False) as pipe:
-        for identifier, expires_at in entries:
-            pipe.set(entry_key(identifier), "1", exat=int(expires_at.timestamp()) + 1)
-        await pipe.execute()
+    for start in range(0, len(entries), CHUNK):
+        async with redis.pipeline(transaction=False) as pipe:
+            for identifier, expires_at in entries[start : start + CHUNK]:
+                pipe.set(entry_key(identifier), "1", exat=int(expires_at.timestamp()) + 1)
+            await pipe.execute()

@@ -1,24 +1,31 @@
 """HTTP: organisations."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from fleet_kit.database import DbSession
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser
-from signing_service.organizations.schemas import OrganizationOut
+from fleet_kit.schemas import Text
+from signing_service.organizations.schemas import OrganizationOut, Sort
 from signing_service.organizations.service import OrganizationService
 
 router = APIRouter(prefix="/organizations", tags=["organizations"])
 
 
 @router.get("")
-async def list_organizations(user: CurrentUser, session: DbSession, paging: Paging) -> Page[OrganizationOut]:
+async def list_organizations(
+    user: CurrentUser,
+    session: DbSession,
+    paging: Paging,
+    search: Annotated[Text | None, Query(max_length=200)] = None,
+    sort: Sort = "created_at",
+) -> Page[OrganizationOut]:
     """One's own organisation; all of them for a platform administrator."""
-    items, total = await OrganizationService(session, user.scope).page(paging)
-    shown = [OrganizationOut.model_validate(item) for item in items]
-    return Page(items=shown, total=total, page=paging.page, page_size=paging.page_size)
+    found = await OrganizationService(session, user.scope).page(paging, search=search, sort=sort)
+    return found.shown_as(OrganizationOut, paging)
 
 
 @router.get("/{organization_id}")

@@ -1,13 +1,16 @@
 """Queries on organisations."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
+from signing_service.listing import Found, Order, find_page
 from signing_service.organizations.models import Organization
+
+COLUMNS = {"name": Organization.name, "created_at": Organization.created_at}
 
 
 class OrganizationRepository:
@@ -26,8 +29,10 @@ class OrganizationRepository:
         query = select(Organization).where(self._inside, Organization.id == organization_id)
         return (await self._session.execute(query)).scalar_one_or_none()
 
-    async def page(self, offset: int, limit: int) -> tuple[Sequence[Organization], int]:
-        """One page in the order of their making, and how many there are."""
-        query = select(Organization).where(self._inside).order_by(Organization.id).offset(offset).limit(limit)
-        count = select(func.count()).select_from(Organization).where(self._inside)
-        return (await self._session.scalars(query)).all(), await self._session.scalar(count) or 0
+    async def page(self, paging: PageParams, *, search: str | None, sort: str) -> Found[Organization]:
+        """One page of those whose name holds `search`."""
+        query = select(Organization).where(self._inside)
+        if search:
+            query = query.where(Organization.name.icontains(search, autoescape=True))
+        order = Order(sort, COLUMNS[sort.removeprefix("-")], Organization.id)
+        return await find_page(self._session, query, order, paging)

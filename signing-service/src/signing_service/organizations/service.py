@@ -8,6 +8,7 @@ from fleet_kit.errors import NotFound
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
+from signing_service.listing import Found
 from signing_service.organizations import events
 from signing_service.organizations.models import Organization
 from signing_service.organizations.repository import OrganizationRepository
@@ -33,7 +34,6 @@ class OrganizationService:
             raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
         return organization
 
-    async def page(self, paging: PageParams) -> tuple[list[Organization], int]:
-        """One page of organisations and their number."""
-        items, total = await self._organizations.page(paging.offset, paging.page_size)
-        return list(items), total
+    async def page(self, paging: PageParams, *, search: str | None, sort: str) -> Found[Organization]:
+        """One page of organisations."""
+        return await self._organizations.page(paging, search=search, sort=sort)

@@ -7,10 +7,18 @@ from fastapi.responses import JSONResponse
 
 from fleet_kit.database import DbSession
 from fleet_kit.errors import Unauthorized, error_response
-from fleet_kit.principal import CurrentUser
+from fleet_kit.principal import CurrentUser, Principal, current_principal
 from signing_service.organizations.service import OrganizationService
-from signing_service.sessions.attempts import LoginAttempts
-from signing_service.sessions.schemas import Login, Me, Refresh, TokenAnswer, TokenPair, TokenQuestion
+from signing_service.sessions.credentials import Credentials
+from signing_service.sessions.schemas import (
+    Login,
+    Logout,
+    Me,
+    Refresh,
+    TokenAnswer,
+    TokenPair,
+    TokenQuestion,
+)
 from signing_service.sessions.service import SessionService
 from signing_service.users.service import UserService
 
@@ -25,15 +33,11 @@ def _service(request: Request, session: DbSession) -> SessionService:
 @router.post("/users/auth", operation_id="authenticate_user")
 async def login(wanted: Login, request: Request, response: Response, session: DbSession) -> TokenPair:
     """Start a session. Failures are limited per account and address."""
-    attempts: LoginAttempts = request.app.state.attempts
+    credentials: Credentials = request.app.state.credentials
     address = request.headers.get("x-real-ip") or (request.client.host if request.client else "")
-    response.headers.update(await attempts.check(wanted.email, address))
-    try:
-        secret = wanted.password.get_secret_value()
-        return await _service(request, session).login(request.app.state.passwords, wanted.email, secret)
-    except Unauthorized:
-        await attempts.failed(wanted.email, address)
-        raise
+    proven = await credentials.prove(wanted.email, wanted.password.get_secret_value(), address)
+    response.headers.update(proven.limit)
+    return await _service(request, session).start(proven)
 
 
 @router.post("/auth/refresh", response_model=TokenPair)
@@ -45,15 +49,31 @@ async def refresh(wanted: Refresh, request: Request, session: DbSession) -> Toke
 
 @router.post("/auth/logout", status_code=204)
 @router.post("/users/logout", status_code=204, operation_id="logout_user")
-async def logout(user: CurrentUser, request: Request, session: DbSession) -> None:
-    """End the session of the token."""
-    await _service(request, session).logout(user)
+async def logout(request: Request, session: DbSession, wanted: Logout | None = None) -> None:
+    """End the session of the access token, of the refresh token, or of both; it may have ended already."""
+    refresh_token = wanted.refresh_token if wanted else None
+    bearer = await _leaving(request, required=refresh_token is None)
+    service = _service(request, session)
+    if bearer is not None:
+        await service.logout(bearer)
+    if refresh_token is not None:
+        await service.give_up(refresh_token)
+
+
+async def _leaving(request: Request, *, required: bool) -> Principal | None:
+    """Who logs out; None for a token that was revoked before, or, unless one is required, for none at all."""
+    try:
+        return await current_principal(request)
+    except Unauthorized as error:
+        if required and error.code != "TOKEN_REVOKED":
+            raise
+        return None
 
 
 @router.get("/auth/me")
 async def me(user: CurrentUser, session: DbSession) -> Me:
     """Who the token belongs to."""
-    found = await UserService(session, user.scope).me(user)
+    found = await UserService(session, user.scope).find(user.user_id)
     if found is None:
         raise Unauthorized("the user of this token no longer exists", code="TOKEN_INVALID")
     organization = await OrganizationService(session, user.scope).get(found.organization_id)

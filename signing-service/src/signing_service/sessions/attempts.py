@@ -1,46 +1,80 @@
 """A limit on failed logins, shared through Redis; while it is away each replica counts for itself."""
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import structlog
 from limits import RateLimitItemPerMinute, WindowStats
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from fleet_kit.errors import TooManyRequests
+from fleet_kit.errors import TooManyRequests, Unauthorized
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+Headers = Mapping[str, str]
+_SKIP_REDIS_SECONDS = 1.0
+
+
+class WrongCredentials(Unauthorized):
+    """No such account or another password; which of the two is not told."""
+
+    def __init__(self, limit: Headers) -> None:
+        super().__init__("e-mail address or password is wrong", code="INVALID_CREDENTIALS")
+        self._limit = limit
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The challenge, and what is left of the allowance."""
+        return {**super().headers, **self._limit}
+
+
+class TooManyFailures(TooManyRequests):
+    """The account has to wait, for this address."""
+
+    def __init__(self, limit: Headers, wait_seconds: int) -> None:
+        message = "too many failed logins, wait before the next"
+        super().__init__(message, code="LOGIN_RATE_LIMITED", retry_after=wait_seconds)
+        self._limit = limit
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to come again, and what the allowance is."""
+        return {**super().headers, **self._limit}
 
 
 class LoginAttempts:
     """Counts failures by account and address. Successful logins cost nothing."""
 
-    def __init__(self, redis_url: str, failures_per_minute: int) -> None:
+    def __init__(self, redis: Redis, failures_per_minute: int) -> None:
         self._item = RateLimitItemPerMinute(failures_per_minute)
-        shared = RedisStorage(f"async+{redis_url}", implementation="redispy", socket_timeout=0.5)
-        self._shared = MovingWindowRateLimiter(shared)
+        pool: Any = (
+            redis.connection_pool
+        )  # taken as it is, though the library types options as text or numbers
+        storage = RedisStorage("async+redis://", implementation="redispy", connection_pool=pool)
+        self._shared = MovingWindowRateLimiter(storage)
         self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._redis_away_until = 0.0
 
-    async def check(self, email: str, address: str) -> dict[str, str]:
-        """Headers that tell what is left; raises TooManyRequests when nothing is."""
+    async def check(self, email: str, address: str) -> Headers:
+        """Headers that tell what is left; raises TooManyFailures when nothing is."""
         stats = await self._with(lambda limiter: limiter.get_window_stats(self._item, email, address))
-        headers = self._headers(stats)
         if stats.remaining <= 0:
             wait = max(1, int(stats.reset_time - time.time()) + 1)
-            raise TooManyRequests(
-                "too many failed logins, wait before the next", code="LOGIN_RATE_LIMITED", retry_after=wait
-            )
-        return headers
+            raise TooManyFailures(self._headers(stats), wait)
+        return self._headers(stats)
 
-    async def failed(self, email: str, address: str) -> None:
-        """Count one failure."""
-        await self._with(lambda limiter: limiter.hit(self._item, email, address))
+    async def failed(self, email: str, address: str) -> WrongCredentials:
+        """Count one failure and return its error; raises TooManyFailures if it was one too many."""
+        if not await self._with(lambda limiter: limiter.hit(self._item, email, address)):
+            await self.check(email, address)
+        stats = await self._with(lambda limiter: limiter.get_window_stats(self._item, email, address))
+        return WrongCredentials(self._headers(stats))
 
-    def _headers(self, stats: WindowStats) -> dict[str, str]:
+    def _headers(self, stats: WindowStats) -> Headers:
         return {
             "X-RateLimit-Limit": str(self._item.amount),
             "X-RateLimit-Remaining": str(max(0, stats.remaining)),
@@ -48,8 +82,11 @@ class LoginAttempts:
         }
 
     async def _with(self, ask: Callable[[MovingWindowRateLimiter], Awaitable[T]]) -> T:
+        if time.monotonic() < self._redis_away_until:
+            return await ask(self._own)
         try:
             return await ask(self._shared)
         except (RedisError, OSError, TimeoutError) as error:
+            self._redis_away_until = time.monotonic() + _SKIP_REDIS_SECONDS
             log.warning("Redis is away, counting logins in this process", error=repr(error))
             return await ask(self._own)

@@ -19,8 +19,21 @@ class RefreshTokenRepository:
         self._session.add(token)
         await self._session.flush()
 
+    async def lock_session(self, session_id: UUID) -> None:
+        """Let nobody else add to the session or end it before the commit.
+
+        Without it, an end would miss the token that a concurrent refresh is about to save.
+        """
+        key = func.hashtextextended(str(session_id), 0)
+        await self._session.execute(select(func.pg_advisory_xact_lock(key)))
+
+    async def session_of(self, token_hash: bytes) -> UUID | None:
+        """The session that the token belongs to."""
+        query = select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash)
+        return await self._session.scalar(query)
+
     async def use(self, token_hash: bytes) -> RefreshToken | None:
-        """Mark the token as used if it is unused and unexpired; of two who try at once one gets it."""
+        """Mark the token as used if it is unused and unexpired."""
         statement = (
             update(RefreshToken)
             .where(
@@ -40,6 +53,7 @@ class RefreshTokenRepository:
 
     async def end_session(self, session_id: UUID) -> None:
         """No token of the session can be used again."""
+        await self.lock_session(session_id)
         statement = update(RefreshToken).where(
             RefreshToken.session_id == session_id, RefreshToken.used_at.is_(None)
         )

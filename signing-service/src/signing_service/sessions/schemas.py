@@ -7,20 +7,29 @@ from pydantic import Field, SecretStr
 
 from fleet_kit.principal import Role
 from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
-from signing_service.users.schemas import Email
+from signing_service.users.schemas import CredentialsModel, Email
 
 
-class Login(StrictModel):
+class Login(CredentialsModel):
     """Who, and the proof."""
 
     email: Email
     password: Annotated[SecretStr, Field(min_length=1, max_length=128)]
 
 
+RefreshTokenText = Annotated[Text, Field(min_length=1, max_length=200)]
+
+
 class Refresh(StrictModel):
     """A refresh token, to be used once."""
 
-    refresh_token: Annotated[Text, Field(min_length=1, max_length=200)]
+    refresh_token: RefreshTokenText
+
+
+class Logout(StrictModel):
+    """May name the session by its refresh token too: that works after the access token has expired."""
+
+    refresh_token: RefreshTokenText | None = None
 
 
 class TokenPair(ResponseModel):

@@ -1,4 +1,4 @@
-"""Rules of logging in, going on and logging out."""
+"""Rules of starting a session, going on and ending it."""
 
 from uuid import UUID
 
@@ -12,32 +12,33 @@ from fleet_kit.errors import Unauthorized
 from fleet_kit.principal import Principal
 from fleet_kit.scope import EVERYTHING
 from signing_service.denylist.service import Revoker
-from signing_service.passwords import Passwords
+from signing_service.sessions.attempts import WrongCredentials
+from signing_service.sessions.credentials import Proven
 from signing_service.sessions.repository import RefreshTokenRepository
 from signing_service.sessions.schemas import TokenPair
 from signing_service.sessions.tokens import Issuer, token_hash
 from signing_service.users.models import User
-from signing_service.users.repository import UserRepository
+from signing_service.users.service import UserService
 
 log = structlog.get_logger(__name__)
 
 
 class SessionService:
-    """Logins of users. A session is a family of refresh tokens and the access tokens got with them."""
+    """A session is a family of refresh tokens, and the access tokens got with them."""
 
     def __init__(self, session: AsyncSession, redis: Redis, issuer: Issuer) -> None:
         self._session, self._issuer = session, issuer
         self._refresh_tokens = RefreshTokenRepository(session)
-        self._users = UserRepository(session, EVERYTHING)
+        self._users = UserService(session, EVERYTHING)
         self._revoker = Revoker(session, redis)
 
-    async def login(self, passwords: Passwords, email: str, password: str) -> TokenPair:
-        """Start a session; raises Unauthorized without saying which of the two was wrong."""
-        user = await self._users.by_email(email)
-        if not await passwords.matches(user.password_hash if user else None, password) or user is None:
-            raise Unauthorized("e-mail address or password is wrong", code="INVALID_CREDENTIALS")
-        if passwords.is_outdated(user.password_hash):
-            user.password_hash = await passwords.hash(password)
+    async def start(self, proven: Proven) -> TokenPair:
+        """A new session of somebody who gave the right password."""
+        user = await self._users.find(proven.user_id)
+        if user is None:
+            raise WrongCredentials(proven.limit)
+        if proven.hashed is not None:
+            user.password_hash = proven.hashed
         user.last_login_at = func.now()
         return await self._issue(user, uuid7())
 
@@ -47,16 +48,19 @@ class SessionService:
         A token that was used before ends its whole session: somebody has a copy. The error is returned, not
         raised, because that end has to be committed.
         """
-        used = await self._refresh_tokens.use(token_hash(token))
-        if used is None:
-            return await self._refuse(token)
-        user = await self._users.find(used.user_id)
-        if user is None:
+        hashed = token_hash(token)
+        session_id = await self._refresh_tokens.session_of(hashed)
+        if session_id is None:
             return _invalid()
-        return await self._issue(user, used.session_id)
+        await self._refresh_tokens.lock_session(session_id)
+        used = await self._refresh_tokens.use(hashed)
+        if used is None:
+            return await self._refuse(hashed)
+        user = await self._users.find(used.user_id)
+        return _invalid() if user is None else await self._issue(user, used.session_id)
 
     async def logout(self, principal: Principal) -> None:
-        """End the session; its tokens are refused everywhere within a second."""
+        """End the bearer's session; its tokens are refused everywhere within a second."""
         await self._refresh_tokens.end_session(UUID(principal.session_id))
         await self._revoker.revoke(
             organization_id=principal.organization_id,
@@ -67,21 +71,31 @@ class SessionService:
             expires_at=self._issuer.last_expiry(),
         )
 
-    async def _refuse(self, token: str) -> Unauthorized:
+    async def give_up(self, token: str) -> None:
+        """End the session of a refresh token; one that nobody knows has none."""
         known = await self._refresh_tokens.find(token_hash(token))
+        user = await self._users.find(known.user_id) if known else None
+        if known is not None and user is not None:
+            await self._end(known.session_id, user, reason="logout")
+
+    async def _refuse(self, hashed: bytes) -> Unauthorized:
+        known = await self._refresh_tokens.find(hashed)
         user = await self._users.find(known.user_id) if known else None
         if known is not None and user is not None and known.used_at is not None:
             log.warning("refresh token used twice, session ended", user_id=str(user.id))
-            await self._refresh_tokens.end_session(known.session_id)
-            await self._revoker.revoke(
-                organization_id=user.organization_id,
-                user_id=user.id,
-                sid=str(known.session_id),
-                jti=None,
-                reason="refresh token used twice",
-                expires_at=self._issuer.last_expiry(),
-            )
+            await self._end(known.session_id, user, reason="refresh token used twice")
         return _invalid()
+
+    async def _end(self, session_id: UUID, user: User, *, reason: str) -> None:
+        await self._refresh_tokens.end_session(session_id)
+        await self._revoker.revoke(
+            organization_id=user.organization_id,
+            user_id=user.id,
+            sid=str(session_id),
+            jti=None,
+            reason=reason,
+            expires_at=self._issuer.last_expiry(),
+        )
 
     async def _issue(self, user: User, session_id: UUID) -> TokenPair:
         refresh_token, row = self._issuer.refresh(user, session_id)
@@ -91,6 +105,11 @@ class SessionService:
             refresh_token=refresh_token,
             expires_in=int(self._issuer.access_life.total_seconds()),
         )
+
+
+async def purge_refresh_tokens(session: AsyncSession) -> None:
+    """Forget refresh tokens that nobody can use any more."""
+    await RefreshTokenRepository(session).purge()
 
 
 def _invalid() -> Unauthorized:

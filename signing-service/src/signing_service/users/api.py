@@ -1,13 +1,16 @@
 """HTTP: registering and listing users."""
 
+import hashlib
+import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 
 from fleet_kit.database import DbSession
-from fleet_kit.idempotency import IdempotencyKey
+from fleet_kit.idempotency import Idempotency
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser, Role
+from fleet_kit.schemas import Text
 from signing_service.users import service
 from signing_service.users.schemas import Registration, Sort, UserOut
 
@@ -15,16 +18,31 @@ router = APIRouter(tags=["users"])
 _OWNER = "registration"
 
 
+async def _idempotency(
+    request: Request,
+    session: DbSession,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> Idempotency:
+    """Keyed, unlike the kit's own: the body holds a password, and a plain hash of it must not be stored."""
+    pepper: bytes = request.app.state.keys.pepper
+    fingerprint = hmac.new(pepper, await request.body(), hashlib.sha256).hexdigest()
+    return Idempotency(session, idempotency_key, fingerprint)
+
+
 @router.post("/auth/register", status_code=201)
 @router.post("/users/add", status_code=201, operation_id="add_user")
 async def register(
-    wanted: Registration, request: Request, session: DbSession, idempotency: IdempotencyKey
+    wanted: Registration,
+    request: Request,
+    session: DbSession,
+    idempotency: Annotated[Idempotency, Depends(_idempotency)],
 ) -> UserOut:
     """Create an organisation and its admin."""
+    hashed = await request.app.state.passwords.hash(wanted.password.get_secret_value())
     earlier: Any = await idempotency.replay(_OWNER)
     if earlier is not None:
         return UserOut.model_validate(earlier)
-    user = await service.register(session, request.app.state.passwords, wanted)
+    user = await service.register(session, hashed, wanted.email, wanted.organization_name)
     answer = UserOut.model_validate(user)
     await idempotency.remember(_OWNER, answer.model_dump(mode="json"))
     return answer
@@ -36,12 +54,9 @@ async def list_users(
     session: DbSession,
     paging: Paging,
     role: Role | None = None,
-    search: Annotated[str | None, Query(max_length=254)] = None,
+    search: Annotated[Text | None, Query(max_length=254)] = None,
     sort: Sort = "created_at",
 ) -> Page[UserOut]:
     """Users of one's own organisation; all for a platform administrator."""
-    found, total = await service.UserService(session, user.scope).page(
-        paging, role=role, search=search, sort=sort
-    )
-    items = [UserOut.model_validate(item) for item in found]
-    return Page(items=items, total=total, page=paging.page, page_size=paging.page_size)
+    users = service.UserService(session, user.scope)
+    return (await users.page(paging, role=role, search=search, sort=sort)).shown_as(UserOut, paging)

@@ -1,16 +1,18 @@
 """Queries on users."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
+from signing_service.listing import Found, Order, find_page
 from signing_service.users.models import User
 
-ORDER = {"email": User.email, "created_at": User.created_at}
+COLUMNS = {"email": User.email, "created_at": User.created_at}
+_ADMIN_LOCK = 0x0F1EE7_02
 
 
 class EmailExists(Exception):
@@ -30,6 +32,7 @@ class UserRepository:
                 self._session.add(user)
         except IntegrityError as error:
             raise EmailExists(user.email) from error
+        await self._session.refresh(user)
 
     async def find(self, user_id: UUID) -> User | None:
         """The one with this id."""
@@ -42,16 +45,21 @@ class UserRepository:
         return (await self._session.execute(query)).scalar_one_or_none()
 
     async def page(
-        self, *, role: str | None, search: str | None, sort: str, offset: int, limit: int
-    ) -> tuple[Sequence[User], int]:
-        """One page and the number of all that match."""
-        wanted: list[ColumnElement[bool]] = [self._inside]
+        self, paging: PageParams, *, role: str | None, search: str | None, sort: str
+    ) -> Found[User]:
+        """One page of those with that role whose address holds `search`."""
+        query = select(User).where(self._inside)
         if role is not None:
-            wanted.append(User.role == role)
+            query = query.where(User.role == role)
         if search:
-            wanted.append(User.email.icontains(search, autoescape=True))
-        column = ORDER[sort.removeprefix("-")]
-        order = column.desc() if sort.startswith("-") else column.asc()
-        query = select(User).where(*wanted).order_by(order, User.id).offset(offset).limit(limit)
-        total = await self._session.scalar(select(func.count()).select_from(User).where(*wanted))
-        return (await self._session.scalars(query)).all(), total or 0
+            query = query.where(User.email.icontains(search, autoescape=True))
+        order = Order(sort, COLUMNS[sort.removeprefix("-")], User.id)
+        return await find_page(self._session, query, order, paging)
+
+    async def lock_platform_admin(self) -> None:
+        """Let nobody else make one before the commit."""
+        await self._session.execute(select(func.pg_advisory_xact_lock(_ADMIN_LOCK)))
+
+    async def has_platform_admin(self) -> bool:
+        """Whether there is one."""
+        return bool(await self._session.scalar(select(exists().where(User.is_admin))))

@@ -1,59 +1,61 @@
 """Rules on users."""
 
-from sqlalchemy import func, select
+from uuid import UUID
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import Conflict
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
-from fleet_kit.principal import Principal, Role
+from fleet_kit.principal import Role
 from fleet_kit.scope import EVERYTHING, Scope
+from signing_service.listing import Found
 from signing_service.organizations.service import OrganizationService
 from signing_service.passwords import Passwords
 from signing_service.users import events
 from signing_service.users.models import User
 from signing_service.users.repository import EmailExists, UserRepository
-from signing_service.users.schemas import Registration, normal_email
-
-_ADMIN_LOCK = 0x0F1EE7_02
+from signing_service.users.schemas import normal_email
 
 
 class UserService:
     """What one may do with users."""
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
-        self._session, self._scope, self._users = session, scope, UserRepository(session, scope)
+        self._session, self._users = session, UserRepository(session, scope)
 
     async def page(
         self, paging: PageParams, *, role: Role | None, search: str | None, sort: str
-    ) -> tuple[list[User], int]:
-        """One page of users and the number of all that match."""
-        items, total = await self._users.page(
-            role=role, search=search, sort=sort, offset=paging.offset, limit=paging.page_size
-        )
-        return list(items), total
+    ) -> Found[User]:
+        """One page of users."""
+        return await self._users.page(paging, role=role, search=search, sort=sort)
 
-    async def me(self, principal: Principal) -> User | None:
-        """The user behind a token, None when it is gone."""
-        return await self._users.find(principal.user_id)
+    async def find(self, user_id: UUID) -> User | None:
+        """The user, None when it is gone."""
+        return await self._users.find(user_id)
+
+    async def by_email(self, email: str) -> User | None:
+        """The user with this address, given in its normal form."""
+        return await self._users.by_email(email)
 
 
-async def register(session: AsyncSession, passwords: Passwords, wanted: Registration) -> User:
-    """A new organisation with its admin; raises Conflict when the address is taken."""
-    secret = wanted.password.get_secret_value()
-    if await UserRepository(session, EVERYTHING).by_email(wanted.email) is not None:
+async def register(session: AsyncSession, hashed: str, email: str, organization: str | None) -> User:
+    """A new organisation with its admin, whose password has that hash; raises Conflict for a taken address.
+
+    The hash is made before, so that no connection is held for as long as that takes.
+    """
+    if await UserRepository(session, EVERYTHING).by_email(email) is not None:
         raise _taken()
-    name = wanted.organization_name or wanted.email.partition("@")[0]
-    return await _create(session, await passwords.hash(secret), wanted.email, name, is_admin=False)
+    return await _create(session, hashed, email, organization or email.partition("@")[0], is_admin=False)
 
 
 async def ensure_platform_admin(
     session: AsyncSession, passwords: Passwords, email: str, password: str
 ) -> None:
     """Make the platform administrator unless one exists; safe when several replicas start at once."""
-    await session.execute(select(func.pg_advisory_xact_lock(_ADMIN_LOCK)))
-    found = await session.scalar(select(func.count()).select_from(User).where(User.is_admin))
-    if not found:
+    users = UserRepository(session, EVERYTHING)
+    await users.lock_platform_admin()
+    if not await users.has_platform_admin():
         hashed = await passwords.hash(password)
         await _create(session, hashed, normal_email(email), "Platform", is_admin=True)
 
@@ -69,7 +71,6 @@ async def _create(
         await UserRepository(session, EVERYTHING).add(user)
     except EmailExists:
         raise _taken() from None
-    await session.refresh(user)
     await Outbox(session).add(events.created(user))
     return user
 
