@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from fleet_kit.testing import eventually
+
 pytestmark = [pytest.mark.browser, pytest.mark.fleet, pytest.mark.timeout(180)]
 Join = Callable[[], Awaitable[Any]]
 Open = Callable[..., Awaitable[Page]]
@@ -131,11 +133,20 @@ async def test_a_device_made_or_deleted_elsewhere_comes_and_goes(
     await expect(row(page, "late pump")).to_have_count(0, timeout=SLOW)
 
 
-async def test_logging_out_ends_the_feed(join: Join, open_page: Open) -> None:
+async def test_logging_out_ends_the_session_everywhere(join: Join, open_page: Open) -> None:
     person = await join()
     page = await open_page(person)
     await expect(page.locator("#connection")).to_have_text("Live", timeout=SLOW)
+    token = await page.evaluate("JSON.parse(sessionStorage.getItem('fleet.session')).access")
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await person.http.get("/auth/me", headers=headers)).status_code == 200
     await page.get_by_role("button", name="Log out").click()
+
+    async def refused() -> bool:
+        answer = await person.http.get("/auth/me", headers=headers)
+        return bool(answer.status_code == 401)
+
+    await eventually(refused, timeout=10)
     await expect(page.get_by_role("button", name="Log in")).to_be_visible()
     await page.reload()
     await expect(page.get_by_role("button", name="Log in")).to_be_visible()
