@@ -10,6 +10,18 @@ from fleet_kit.outbox import outbox_table
 from fleet_kit.settings import DatabaseSettings
 
 
+@pytest.fixture(scope="session")
+def amqp_url(make_amqp_url: Callable[[], str]) -> str:
+    """A vhost that no other package's processes read from."""
+    return make_amqp_url()
+
+
+@pytest.fixture(scope="session")
+def redis_url(make_redis_url: Callable[[], str]) -> str:
+    """A Redis database that no other package empties."""
+    return make_redis_url()
+
+
 @pytest.fixture
 async def engine(postgres_url: Callable[[str], str]) -> AsyncIterator[AsyncEngine]:
     """A fresh database with the kit's own tables."""

@@ -59,6 +59,18 @@ def deleted(device: UUID, organization: UUID, version: int = 2) -> DeviceDeleted
     )
 
 
+@pytest.fixture(scope="session")
+def amqp_url(make_amqp_url: Callable[[], str]) -> str:
+    """A vhost that no other package's processes read from."""
+    return make_amqp_url()
+
+
+@pytest.fixture(scope="session")
+def redis_url(make_redis_url: Callable[[], str]) -> str:
+    """A Redis database that no other package empties."""
+    return make_redis_url()
+
+
 @pytest.fixture
 def settings(
     mongo_url: str, make_mongo_database: Callable[[], str], redis_url: str, amqp_url: str

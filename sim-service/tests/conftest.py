@@ -35,6 +35,18 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
+def amqp_url(make_amqp_url: Callable[[], str]) -> str:
+    """A vhost that no other package's processes read from."""
+    return make_amqp_url()
+
+
+@pytest.fixture(scope="session")
+def redis_url(make_redis_url: Callable[[], str]) -> str:
+    """A Redis database that no other package empties."""
+    return make_redis_url()
+
+
+@pytest.fixture(scope="session")
 async def sandbox_server() -> AsyncIterator[SandboxUnderTest]:
     port = free_port()
     settings = SandboxSettings(
