@@ -1,4 +1,4 @@
-"""`python -m fleet_kit.probe 8001`: exit 0 when /health on that port answers 200 (container health checks)."""
+"""`python -m fleet_kit.probe 8001`: exit 0 when /health on it answers 200 (container health checks)."""
 
 import http.client
 import sys
