@@ -57,7 +57,8 @@ def _measure(wanted: list[str], layout: Layout, console: Console) -> list[Row]:
     for name in wanted:
         if name in ROWS:
             console.print(f"measuring {name} …")
-            rows.append(ROWS[name](Fleet.open(layout.access_file)))
+            rows.append(ROWS[name](Fleet.open(layout.access_file, settings.monitoring_worker_port)))
+            console.print(f"  {rows[-1].figure} ({rows[-1].raw}), ratio {rows[-1].ratio}")
     if "start" in wanted:
         console.print("measuring start …")
         rows.append(start.run(layout, settings.model_copy(update={"sim_devices": 25})))

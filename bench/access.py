@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -23,16 +24,17 @@ class Fleet:
 
     access: dict[str, Any]
     token: str
+    worker_metrics: str
 
     @classmethod
-    def open(cls, file: Path) -> "Fleet":
+    def open(cls, file: Path, worker_port: int) -> "Fleet":
         """Read the access file and register an organisation for this run."""
         access = json.loads(file.read_text())
         login = {"email": f"bench-{uuid4().hex[:8]}@example.com", "password": uuid4().hex}
         with httpx.Client(base_url=f"{access['gateway_url']}/api/v1") as http:
             http.post("/auth/register", json=login).raise_for_status()
             token = http.post("/auth/login", json=login).raise_for_status().json()["access_token"]
-        return cls(access, token)
+        return cls(access, token, f"http://127.0.0.1:{worker_port}/metrics/")
 
     @property
     def api(self) -> str:
@@ -43,6 +45,13 @@ class Fleet:
     def headers(self) -> dict[str, str]:
         """Headers of a logged-in user."""
         return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def broker_url(self) -> str:
+        """AMQP as the broker's administrator: the bare loop needs a queue of its own."""
+        place = urlsplit(self.access["amqp_url"])
+        login = f"{self.access['rabbitmq_user']}:{self.access['rabbitmq_password']}"
+        return f"amqp://{login}@{place.hostname}:{place.port}/"
 
     def devices(self, count: int) -> list[Device]:
         """Register devices."""

@@ -51,9 +51,19 @@ def run(fleet: Fleet) -> Row:
 def _connect(fleet: Fleet, device: Device) -> Client:
     client = Client(CallbackAPIVersion.VERSION2, client_id=f"bench-{uuid4().hex[:12]}")
     client.username_pw_set(device.id, device.key)
+    client.max_inflight_messages_set(200)
     client.connect(fleet.access["mqtt_host"], fleet.access["mqtt_port"])
     client.loop_start()
     return client
+
+
+def _leave(client: Client) -> None:
+    """Disconnect once everything that was published is confirmed."""
+    deadline = time.monotonic() + 30
+    while client._out_messages and time.monotonic() < deadline:
+        time.sleep(0.05)
+    client.disconnect()
+    client.loop_stop()
 
 
 def _publish(fleet: Fleet, devices: list[Device]) -> dict[str, float]:
@@ -70,8 +80,7 @@ def _publish(fleet: Fleet, devices: list[Device]) -> dict[str, float]:
         sent[name] = time.time()
         client.publish(topic, body, qos=1)
     for client, _ in clients:
-        client.disconnect()
-        client.loop_stop()
+        _leave(client)
     return sent
 
 
@@ -96,6 +105,5 @@ def _bare(fleet: Fleet, device: Device) -> float:
             begin = time.monotonic()
             info = client.publish(f"devices/{device.id}/telemetry", body, qos=1)
             started[info.mid] = begin
-    client.disconnect()
-    client.loop_stop()
+    _leave(client)
     return sorted(delays)[int(len(delays) * 0.99)]

@@ -78,7 +78,7 @@ async def test_messages_come_in_batches_and_are_gone_once_handled(
     async def handler(deliveries: list[Delivery]) -> None:
         batches.append([delivery.body for delivery in deliveries])
 
-    async with consuming(amqp_url, publisher, handler, max_batch=100):
+    async with consuming(amqp_url, publisher, handler, max_batch=100, max_wait=2):
         await eventually(lambda: _is(lambda: sum(map(len, batches)) == 250))
     assert list(itertools.chain.from_iterable(batches)) == [str(n).encode() for n in range(250)]
     assert max(map(len, batches)) == 100

@@ -64,8 +64,10 @@ def _events(*keys: str) -> tuple[Binding, ...]:
 
 
 MONITORING_TELEMETRY = Queue("monitoring.telemetry", (Binding(TELEMETRY_EXCHANGE, telemetry_key("*")),))
+# API processes hear token.revoked by queues of their own; it is bound here so that it is always routable.
 MONITORING_EVENTS = Queue(
-    "monitoring.events", _events("device.#", "sim.#", "alert.#", "user.#", "organization.#")
+    "monitoring.events",
+    _events("device.#", "sim.#", "alert.#", "user.#", "organization.#", "token.revoked"),
 )
 DEVICE_EVENTS = Queue("device.events", _events("telemetry.presence", "sim.#", "organization.#"))
 SIM_EVENTS = Queue("sim.events", _events("device.#", "organization.#"))

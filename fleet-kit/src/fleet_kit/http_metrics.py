@@ -1,7 +1,7 @@
-"""Prometheus metrics of requests, named as prometheus-fastapi-instrumentator names them.
+"""Prometheus metrics of requests, named and served by prometheus-fastapi-instrumentator.
 
-That package finds the route of each request a second time, which costs as much as a small endpoint; here it
-is read from the scope, where the router has left it.
+Its own middleware finds the route of each request a second time, which costs as much as a small endpoint;
+here the route is read from the scope, where the router has left it.
 """
 
 from collections.abc import MutableMapping
@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import Counter, Histogram
+from prometheus_fastapi_instrumentator import Instrumentator
 
 REQUESTS = Counter("http_requests_total", "Requests answered", ["method", "handler", "status"])
 SECONDS = Histogram(
@@ -35,7 +35,4 @@ def _children(method: str, handler: str, status: str) -> tuple[Counter, Histogra
 
 def add_metrics(app: FastAPI) -> None:
     """Serve `GET /metrics`."""
-
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    Instrumentator().expose(app, include_in_schema=False)

@@ -14,15 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fleet_contracts.topology import EVENTS_EXCHANGE
+from fleet_kit.idempotency import idempotency_table
 from fleet_kit.messaging import Publisher, PublishFailed
 from fleet_kit.outbox import BUCKETS, CHANNEL, outbox_table
 from fleet_kit.request_id import HEADER
 
 log = structlog.get_logger(__name__)
 _table = outbox_table(MetaData())
+_keys = idempotency_table(MetaData())
 _LOCK_CLASS = 0x0F1EE7
 BATCH = 200
 KEEP_SENT = timedelta(days=1)
+KEEP_KEYS = timedelta(days=7)
+"""A request may be repeated with its Idempotency-Key for so long."""
 
 SENT = Counter("fleet_outbox_sent_total", "Events that the broker has confirmed")
 FAILED = Counter("fleet_outbox_failed_total", "Publishes of events that were not confirmed")
@@ -124,8 +128,9 @@ class OutboxRelay:
             LAG.set(float(row[1] or 0))
 
     async def purge(self) -> int:
-        """Remove events that were sent more than KEEP_SENT ago; the number removed."""
+        """Remove events sent more than KEEP_SENT ago, and old idempotency keys; the number of events."""
         async with self._engine.begin() as connection:
+            await connection.execute(delete(_keys).where(_keys.c.created_at < func.now() - KEEP_KEYS))
             statement = delete(_table).where(_table.c.sent_at < func.now() - KEEP_SENT)
             return (await connection.execute(statement)).rowcount
 

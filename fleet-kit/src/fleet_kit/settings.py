@@ -5,6 +5,7 @@ process with pydantic's message naming the variable.
 """
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,7 +14,9 @@ PLACEHOLDERS = frozenset({"", "changeme", "change-me", "secret", "password", "pl
 
 
 def _real_secret(value: SecretStr) -> SecretStr:
-    if value.get_secret_value().strip().lower() in PLACEHOLDERS:
+    text = value.get_secret_value().strip()
+    password = urlsplit(text).password if "://" in text else text
+    if not text or (password is not None and password.lower() in PLACEHOLDERS):
         raise ValueError("is a placeholder; set a real secret")
     return value
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 import structlog
 import uvloop
 from fastapi import FastAPI
-from prometheus_client import make_asgi_app
 
 from fleet_kit.health import Check, add_health
+from fleet_kit.http_metrics import add_metrics
 from fleet_kit.logging import configure_logging
 from fleet_kit.serve import server
 from fleet_kit.settings import ServiceSettings
@@ -98,7 +98,7 @@ def _on_signal(stopping: asyncio.Event) -> None:
 async def _serve_health(name: str, settings: ServiceSettings, checks: Mapping[str, Check]) -> None:
     app = FastAPI(title=name, openapi_url=None)
     add_health(app, lambda: checks)
-    app.mount("/metrics", make_asgi_app())
+    add_metrics(app)
     instance = server(app, settings.host, settings.worker_port)
     instance.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     with suppress(asyncio.CancelledError):

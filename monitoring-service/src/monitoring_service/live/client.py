@@ -1,7 +1,7 @@
 """One live client: what it wants, how far it is, whether it keeps up."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -22,6 +22,11 @@ class LiveClient:
     cursor: int = 0
     caught_up: bool = False
     held_since: float | None = None
+
+    @property
+    def position(self) -> Hashable:
+        """What it wants and how far it is: clients that agree in this are sent the same."""
+        return self.devices, self.sims, self.cursor
 
     def wants(self, document: Document) -> bool:
         """Whether it subscribed to what the document is about."""

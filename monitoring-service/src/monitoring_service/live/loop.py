@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 CHANNEL = "monitoring:stored"
 POLL_SECONDS = 0.5
 """Longest pause between two looks at the store: the feed's pace while Redis is away."""
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.03
 """Shortest pause: what is stored meanwhile goes out together."""
 CHECK_TOKENS_SECONDS = 0.5
 CHECK_DENYLIST_SECONDS = 5.0

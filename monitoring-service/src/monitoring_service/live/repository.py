@@ -20,15 +20,14 @@ class FeedRepository:
         self, organizations: Sequence[str], seq: int, until: int
     ) -> AsyncIterator[list[Document]]:
         """Everything stored after `seq` up to `until`, in order, in pages; each with its `item`."""
-        position = seq
+        events = await self._between(organizations, seq, until)
         async for page in self._readings.after(organizations, seq, until):
             for document in page:
                 document["item"] = reading_item(document)
             end = page[-1]["seq"]
-            events = await self._between(organizations, position, end)
-            yield list(merge(page, events, key=_seq)) if events else page
-            position = end
-        events = await self._between(organizations, position, until)
+            due = [event for event in events if event["seq"] <= end]
+            events = events[len(due) :]
+            yield list(merge(page, due, key=_seq)) if due else page
         if events:
             yield events
 

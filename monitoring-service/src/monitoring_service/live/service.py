@@ -8,7 +8,7 @@ cursor, and is dropped when it does not drain.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -37,8 +37,8 @@ _EMPTY = 60_000_000
 class Transport(Protocol):
     """How clients are reached."""
 
-    async def emit(self, sid: str, event: str, data: Any) -> None:
-        """Put an event into the client's queue."""
+    async def emit(self, sids: list[str], event: str, data: Any) -> None:
+        """Put an event into the clients' queues; it is encoded once."""
 
     def backlog(self, sid: str) -> int:
         """Packets that wait for the client."""
@@ -144,16 +144,22 @@ class LiveFeed:
         if low >= stable:
             return
         async for page in self._repository.after(organizations, low, stable):
-            for client in clients:
-                await self._send(client, page)
+            await self._send(clients, page)
         for client in clients:
             client.cursor = max(client.cursor, stable)
 
-    async def _send(self, client: LiveClient, page: Sequence[Document]) -> None:
-        for event, items in runs(page, client):
-            for data in [items] if event == "telemetry" else items:
-                await self._transport.emit(client.sid, event, data)
-        client.cursor = max(client.cursor, page[-1]["seq"])
+    async def _send(self, clients: Sequence[LiveClient], page: Sequence[Document]) -> None:
+        """Send a page; clients that want the same get the same."""
+        alike: dict[Hashable, list[LiveClient]] = {}
+        for client in clients:
+            alike.setdefault(client.position, []).append(client)
+        for group in alike.values():
+            sids = [client.sid for client in group]
+            for event, items in runs(page, group[0]):
+                for data in [items] if event == "telemetry" else items:
+                    await self._transport.emit(sids, event, data)
+        for client in clients:
+            client.cursor = max(client.cursor, page[-1]["seq"])
 
     def _begin(self, client: LiveClient) -> None:
         earlier = self._behind.pop(client.sid, None)
@@ -182,7 +188,7 @@ class LiveFeed:
                         if client.sid not in self._clients:
                             return
                         await asyncio.sleep(_DRAIN_SECONDS)
-                    await self._send(client, page)
+                    await self._send([client], page)
                 client.cursor = max(client.cursor, stable)
                 if client.cursor >= (await self._clock.snapshot()).stable - NEAR:
                     client.caught_up = True
@@ -198,7 +204,7 @@ class LiveFeed:
         if reason is not None:
             gap = {"from": str(client.cursor), "to": str(stable), "cursor": str(stable), "reason": reason}
             client.cursor = stable
-            await self._transport.emit(client.sid, "gap", gap)
+            await self._transport.emit([client.sid], "gap", gap)
 
     async def _drained(self, client: LiveClient) -> bool:
         """Whether the client may be fed; drops one that has not drained for too long."""
