@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from fleet_infra import gateway
-from fleet_infra.fleet import CannotStart, Fleet
+from fleet_infra.errors import CannotStart
+from fleet_infra.fleet import Fleet
 from fleet_infra.layout import Layout
 from fleet_infra.progress import Steps
 from fleet_infra.servers.ports import free_port

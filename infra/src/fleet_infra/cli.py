@@ -18,7 +18,8 @@ from rich.table import Table
 from fleet_infra import compose, teardown
 from fleet_infra.containers import docker_answers
 from fleet_infra.databases import MigrationFailed
-from fleet_infra.fleet import CannotStart, Fleet
+from fleet_infra.errors import CannotStart
+from fleet_infra.fleet import Fleet
 from fleet_infra.health import Unhealthy, ask, health_urls
 from fleet_infra.layout import Layout
 from fleet_infra.progress import Steps

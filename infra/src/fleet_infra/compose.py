@@ -13,8 +13,9 @@ from fleet_infra.broker_config import Listeners, rabbitmq_conf
 from fleet_infra.broker_users import broker_users
 from fleet_infra.databases import DATABASES
 from fleet_infra.definitions import definitions_json
+from fleet_infra.demo import give_sims, register_owner
+from fleet_infra.errors import CannotStart
 from fleet_infra.files import write_private
-from fleet_infra.fleet import CannotStart, register_demo
 from fleet_infra.layout import Layout
 from fleet_infra.programs import database_url
 from fleet_infra.secret_store import Secrets, load_secrets, make_signing_key
@@ -68,8 +69,10 @@ def up(layout: Layout, settings: FleetSettings) -> dict[str, Any]:
     write_access(layout, content)
     _wait_gateway(settings)
     if settings.sim_devices:
-        register_demo(settings, secrets)
+        owner = register_owner(settings, secrets)
         _run(layout, "--profile", "simulator", "up", "-d")
+        if owner is not None and settings.sandbox_sims:
+            give_sims(settings, secrets, owner)
     return content
 
 

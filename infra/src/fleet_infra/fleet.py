@@ -6,11 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from fleet_infra import gateway, supervisor_config
 from fleet_infra.access import access, write_access
 from fleet_infra.databases import DATABASES, make_databases, migrate
+from fleet_infra.demo import give_sims, register_owner
+from fleet_infra.errors import CannotStart
 from fleet_infra.health import wait_healthy
 from fleet_infra.layout import Layout
 from fleet_infra.programs import program_groups, service_environment
@@ -27,10 +27,6 @@ SERVER_SECONDS = 90.0
 HEALTH_SECONDS = 120.0
 PID_SECONDS = 5.0
 OUTSIDE_PORTS = ("GATEWAY_PORT", "MQTT_PORT")
-
-
-class CannotStart(Exception):
-    """The fleet cannot be started as things are; the text is for the person who tried."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +55,13 @@ class Fleet:
         content = self._publish_access(secrets, servers)
         if self.settings.sim_devices:
             with steps.step("Simulated devices"):
-                register_demo(self.settings, secrets)
+                owner = register_owner(self.settings, secrets)
                 self.supervisor.start_group("simulator")
                 self._await_pid("device-simulator")
                 content = self._publish_access(secrets, servers)
+            if owner is not None and self.settings.sandbox_sims:
+                with steps.step("SIM cards"):
+                    give_sims(self.settings, secrets, owner)
         return content
 
     def _refuse_taken_ports(self) -> None:
@@ -140,14 +139,3 @@ class Fleet:
 def _wait(steps: Steps, title: str, server: Server) -> None:
     with steps.step(title):
         wait_ready(server, SERVER_SECONDS)
-
-
-def register_demo(settings: FleetSettings, secrets: Secrets) -> None:
-    """Register the owner of the simulated devices through the public API, once."""
-    credentials = {"email": settings.demo_email, "password": secrets.demo_password}
-    with httpx.Client(base_url=f"{settings.gateway_url}/api/v1", timeout=20, trust_env=False) as client:
-        if client.post("/auth/login", json=credentials).status_code == httpx.codes.OK:
-            return
-        answer = client.post("/auth/register", json={**credentials, "organization_name": "Demo"})
-    if answer.status_code != httpx.codes.CREATED:
-        raise CannotStart(f"The account {settings.demo_email} could not be registered: {answer.text[:300]}")
