@@ -96,7 +96,7 @@ class Person:
             path = f"/monitoring/data/{made['id']}"
             return (await self.call("GET", path)).status_code == 200
 
-        await eventually(known, timeout=20)
+        await eventually(known, timeout=40)
         return Device(self.fleet, made["id"], made["key"])
 
     async def stored(self, device: Device) -> list[dict[str, Any]]:
