@@ -90,7 +90,7 @@ class Account:
         return await self.client.post("/auth/logout", headers=self.headers)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def app(settings: SigningSettings) -> AsyncIterator[FastAPI]:
     app = create(settings)
     async with LifespanManager(app):

@@ -49,7 +49,9 @@ async def test_failed_logins_are_limited_per_account_and_others_are_not_held_up(
     assert answer.headers["X-RateLimit-Limit"] == "10"
 
 
-async def test_guesses_made_all_at_once_do_not_pass_the_limit(register: Register, app: FastAPI) -> None:
+async def test_guesses_made_all_at_once_do_not_pass_the_limit(
+    register: Register, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All have passed the first look at the limit before the first fails; the right guess is checked last."""
     account = await register()
     failed, matches = asyncio.Event(), app.state.passwords.matches
@@ -59,7 +61,7 @@ async def test_guesses_made_all_at_once_do_not_pass_the_limit(register: Register
             await failed.wait()
         return bool(await matches(stored, password))
 
-    app.state.passwords.matches = right_one_last
+    monkeypatch.setattr(app.state.passwords, "matches", right_one_last)
     email = account.user["email"]
     right = asyncio.create_task(
         account.client.post("/auth/login", json={"email": email, "password": PASSWORD})
@@ -143,7 +145,7 @@ async def test_who_waits_too_long_for_a_hash_is_told_to_come_again() -> None:
 
 
 async def test_no_database_connection_is_held_while_passwords_are_checked(
-    register: Register, app: FastAPI
+    register: Register, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More logins at once than the pool has connections, and another request is answered meanwhile."""
     account = await register()
@@ -156,7 +158,7 @@ async def test_no_database_connection_is_held_while_passwords_are_checked(
         await release.wait()
         return bool(await matches(stored, password))
 
-    app.state.passwords.matches = held
+    monkeypatch.setattr(app.state.passwords, "matches", held)
     logins = [asyncio.create_task(account.client.post("/auth/login", json=body)) for _ in range(15)]
     async with asyncio.timeout(10):
         await all_here.wait()
