@@ -59,7 +59,7 @@ async def test_worker_relays_events_and_follows_presence(
 
             await eventually(lambda: has("online"), timeout=10)
             await eventually(lambda: has("offline"), timeout=10)
-            assert (await client.get("/metrics/")).status_code == 200
+            assert (await client.get("/metrics")).status_code == 200
             expected = ["device.registered", "device.status_changed", "device.status_changed"]
             seen: list[str] = []
 

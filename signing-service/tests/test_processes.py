@@ -132,7 +132,7 @@ async def test_the_worker_tells_the_fleet_of_registrations_and_within_a_second_o
         event = next(event for event in heard.events if event["subject"] == principal.session_id)
         assert event["organizationid"] == account.user["organization_id"]
         assert (event["data"]["jti"], event["data"]["sid"]) == (principal.token_id, principal.session_id)
-        assert (await client.get("/metrics/")).status_code == 200
+        assert (await client.get("/metrics")).status_code == 200
 
 
 async def test_the_worker_keeps_redis_complete_and_says_so_while_it_runs(
