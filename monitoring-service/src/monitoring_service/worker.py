@@ -57,7 +57,7 @@ class Worker:
             "consume telemetry": self._consumer(MONITORING_TELEMETRY, telemetry),
             "consume events": self._consumer(MONITORING_EVENTS, events),
             "consume dead telemetry": self._consumer(
-                DEAD_TELEMETRY, DeadTelemetryHandler(directory, rejected)
+                DEAD_TELEMETRY, DeadTelemetryHandler(directory, telemetry, rejected)
             ),
         }
 

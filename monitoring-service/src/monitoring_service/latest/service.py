@@ -54,6 +54,10 @@ class LatestQueries:
         last = shown[-1]["_id"] if len(rows) > size else None
         return [row for row in shown if row["_id"] in existing], last
 
+    async def newest(self, device_id: str) -> Document | None:
+        """The newest reading of one device, None if it was never heard."""
+        return await self._repository.newest(device_id)
+
     async def online(self, since: datetime) -> int:
-        """Devices heard since then."""
-        return await self._repository.heard_since(since)
+        """Devices that exist and were heard since then."""
+        return len(await self._facts.existing(await self._repository.heard_since(since)))

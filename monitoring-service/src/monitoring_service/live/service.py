@@ -133,9 +133,10 @@ class LiveFeed:
 
     async def drop(self, clients: Iterable[LiveClient], *, abort: bool = False) -> None:
         """Disconnect."""
-        for client in list(clients):
+        leaving = list(clients)
+        for client in leaving:
             self.remove(client.sid)
-            await self._transport.drop(client.sid, abort=abort)
+        await asyncio.gather(*(self._transport.drop(client.sid, abort=abort) for client in leaving))
 
     async def _advance(
         self, organizations: tuple[str, ...], clients: Sequence[LiveClient], stable: int
@@ -144,22 +145,25 @@ class LiveFeed:
         if low >= stable:
             return
         async for page in self._repository.after(organizations, low, stable):
-            await self._send(clients, page)
+            # Who subscribes anew in the meantime is no longer caught up, and goes on from elsewhere.
+            await self._send([client for client in clients if client.caught_up], page)
         for client in clients:
-            client.cursor = max(client.cursor, stable)
+            if client.caught_up:
+                client.cursor = max(client.cursor, stable)
 
     async def _send(self, clients: Sequence[LiveClient], page: Sequence[Document]) -> None:
         """Send a page; clients that want the same get the same."""
         alike: dict[Hashable, list[LiveClient]] = {}
         for client in clients:
             alike.setdefault(client.position, []).append(client)
-        for group in alike.values():
-            sids = [client.sid for client in group]
-            for event, items in runs(page, group[0]):
-                for data in [items] if event == "telemetry" else items:
-                    await self._transport.emit(sids, event, data)
+        sendings = [([client.sid for client in group], runs(page, group[0])) for group in alike.values()]
+        # Before the first emit: who subscribes anew in between sets the cursor, and that one counts.
         for client in clients:
             client.cursor = max(client.cursor, page[-1]["seq"])
+        for sids, sending in sendings:
+            for event, items in sending:
+                for data in [items] if event == "telemetry" else items:
+                    await self._transport.emit(sids, event, data)
 
     def _begin(self, client: LiveClient) -> None:
         earlier = self._behind.pop(client.sid, None)

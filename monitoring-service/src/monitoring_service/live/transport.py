@@ -1,5 +1,6 @@
 """Socket.IO: connections, subscriptions, and how full a client's queue is."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -15,6 +16,8 @@ from monitoring_service.live.service import LiveFeed
 
 log = structlog.get_logger(__name__)
 PATH = "/ws/monitoring"
+_GOODBYE_SECONDS = 1.0
+"""How long a client that is disconnected may take to read that it is."""
 
 
 class FastJson:
@@ -56,15 +59,28 @@ class SocketIoTransport:
 
     async def drop(self, sid: str, *, abort: bool = False) -> None:
         """End the connection; `abort` does not wait for a client that does not read."""
-        socket = self._socket(sid)
-        if abort and socket is not None:
-            await socket.close(wait=False, abort=True)
-        else:
+        # Looked up first: whoever is being disconnected is no longer found.
+        socket, environ = self._socket(sid), self.server.get_environ(sid)
+        if not abort:
             await self.server.disconnect(sid)
+        if socket is not None:
+            await socket.close(wait=False, abort=abort)
+        # A goodbye waits behind everything that the client has not read, and a client may ignore it.
+        asyncio.get_running_loop().call_later(0 if abort else _GOODBYE_SECONDS, _cut, environ)
 
     def _socket(self, sid: str) -> Any:
         eio_sid = self.server.manager.eio_sid_from_sid(sid, "/")
         return self.server.eio.sockets.get(eio_sid)
+
+
+def _cut(environ: dict[str, Any] | None) -> None:
+    """Cut the TCP connection and what waits to be sent; uvicorn's `send` is a method of its owner."""
+    owner = getattr((environ or {}).get("asgi.send"), "__self__", None)
+    connection = getattr(owner, "transport", None)
+    if connection is None:
+        log.warning("cannot reach the connection of a live client, it ends by its ping time-out")
+    else:
+        connection.abort()
 
 
 def connect_handlers(transport: SocketIoTransport, feed: LiveFeed, verifier: TokenVerifier) -> None:

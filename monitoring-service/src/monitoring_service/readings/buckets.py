@@ -1,18 +1,21 @@
 """Downsampling: readings of a device as one figure per metric and interval."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
 from fleet_kit.errors import invalid
-from monitoring_service.readings.repository import Range, moment
+from monitoring_service.readings.repository import moment
 from monitoring_service.store.client import Document
 
 Aggregate = Literal["avg", "min", "max", "sum", "count"]
-_INTERVAL = re.compile(r"^([1-9][0-9]{0,5})(s|m|h|d)$")
+_INTERVAL = re.compile(r"^([1-9][0-9]{0,5})(s|m|h|d)\Z")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST = timedelta(days=366)
+_ALL = ""
+"""Stands beside the metrics of each reading, so that readings are counted in the same pass."""
 
 
 def interval_seconds(text: str) -> int:
@@ -24,31 +27,71 @@ def interval_seconds(text: str) -> int:
     return seconds
 
 
-def pipelines(
-    device_id: str, span: Range, seconds: int, agg: Aggregate, metrics: Sequence[str]
-) -> tuple[list[Document], list[Document]]:
-    """One pipeline for the number of readings in each interval, one for its figures by metric."""
-    match = {"$match": {"device_id": device_id, "ts": {"$gte": moment(span.start), "$lt": moment(span.end)}}}
-    start = {"$dateTrunc": {"date": "$ts", "unit": "second", "binSize": seconds}}
-    counts: list[Document] = [match, {"$group": {"_id": start, "count": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
-    figure: Document = {"$sum": 1} if agg == "count" else {f"${agg}": "$metric.v"}
-    figures: list[Document] = [
-        match,
-        {"$project": {"ts": 1, "metric": {"$objectToArray": "$metrics"}}},
+def pipeline(device_id: str, low: int, high: int, step: int) -> list[Document]:
+    """Partial figures of [low, high) by interval and metric, in milliseconds; parts of an interval add up."""
+    since_start: Document = {"$mod": [{"$toLong": "$ts"}, step]}
+    names: Document = {"$concatArrays": [{"$objectToArray": "$metrics"}, [{"k": _ALL, "v": 0}]]}
+    return [
+        {"$match": {"device_id": device_id, "ts": {"$gte": moment(low), "$lt": moment(high)}}},
+        {"$project": {"start": {"$subtract": [{"$toLong": "$ts"}, since_start]}, "metric": names}},
         {"$unwind": "$metric"},
+        {
+            "$group": {
+                "_id": {"start": "$start", "name": "$metric.k"},
+                "count": {"$sum": 1},
+                "sum": {"$sum": "$metric.v"},
+                "min": {"$min": "$metric.v"},
+                "max": {"$max": "$metric.v"},
+            }
+        },
     ]
-    if metrics:
-        figures.append({"$match": {"metric.k": {"$in": list(metrics)}}})
-    figures.append({"$group": {"_id": {"start": start, "name": "$metric.k"}, "value": figure}})
-    return counts, figures
 
 
-def combine(counts: list[Document], figures: list[Document], metrics: Sequence[str]) -> list[Document]:
-    """Intervals in order, each with its figures; where metrics were asked for, only those that have some."""
-    by_start: dict[object, Document] = {}
-    for row in figures:
-        by_start.setdefault(row["_id"]["start"], {})[row["_id"]["name"]] = row["value"]
-    rows = [
-        {"ts": row["_id"], "metrics": by_start.get(row["_id"], {}), "count": row["count"]} for row in counts
-    ]
-    return [row for row in rows if row["metrics"]] if metrics else rows
+@dataclass(slots=True)
+class _Figure:
+    count: int = 0
+    sum: float = 0
+    min: float = float("inf")
+    max: float = float("-inf")
+
+    def add(self, part: Document) -> None:
+        self.count += part["count"]
+        self.sum += part["sum"]
+        self.min, self.max = min(self.min, part["min"]), max(self.max, part["max"])
+
+    def value(self, agg: Aggregate) -> float:
+        figures = {"count": self.count, "sum": self.sum, "min": self.min, "max": self.max}
+        return self.sum / self.count if agg == "avg" else figures[agg]
+
+
+@dataclass(slots=True)
+class Buckets:
+    """Intervals of a device as they fill up, piece by piece and in order."""
+
+    agg: Aggregate
+    metrics: Sequence[str]
+    _figures: dict[int, dict[str, _Figure]] = field(default_factory=dict)
+
+    def add(self, parts: Iterable[Document]) -> int:
+        """Take in partial figures; how many readings they come from."""
+        readings = 0
+        for part in parts:
+            start, name = int(part["_id"]["start"]), part["_id"]["name"]
+            if name == _ALL:
+                readings += part["count"]
+            self._figures.setdefault(start, {}).setdefault(name, _Figure()).add(part)
+        return readings
+
+    def rows(self, before: int) -> list[Document]:
+        """Intervals that start before that time, oldest first; only those with a metric asked for."""
+        rows = [self._row(start) for start in sorted(self._figures) if start < before]
+        return [row for row in rows if row["metrics"]] if self.metrics else rows
+
+    def _row(self, start: int) -> Document:
+        figures = self._figures[start]
+        shown = self.metrics or [name for name in figures if name != _ALL]
+        return {
+            "ts": moment(start),
+            "metrics": {name: figures[name].value(self.agg) for name in shown if name in figures},
+            "count": figures[_ALL].count,
+        }

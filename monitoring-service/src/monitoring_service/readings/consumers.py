@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from fleet_contracts.telemetry import Rejected, parse_message
+from fleet_contracts.telemetry import MAX_EXCERPT, Rejected, parse_message
 from fleet_contracts.topology import device_of_key
 from fleet_kit.consumer import Failure
 from fleet_kit.delivery import Delivery, RetryLater
@@ -65,10 +65,9 @@ class TelemetryHandler:
 
     def _sort(self, delivery: Delivery, device: str | None, owners: dict[str, str], batch: _Batch) -> None:
         if device is None:
-            whole = Rejected(
-                None, "INVALID_DEVICE_ID", "device_id", "the topic names no device", _text(delivery)
-            )
-            batch.rejected.append(RejectedMessage.of(delivery, whole))
+            reason = "the topic names no device"
+            whole = Rejected(None, "INVALID_DEVICE_ID", "device_id", reason, excerpt(delivery))
+            batch.rejected += RejectedMessage.all_of(delivery, [whole])
             return
         organization = owners.get(device)
         if organization is None:
@@ -80,10 +79,10 @@ class TelemetryHandler:
         batch.documents.extend(
             reading_document(reading, device, organization, received) for reading in parsed.readings
         )
-        batch.rejected.extend(
-            RejectedMessage.of(delivery, bad, device_id=device, organization_id=organization)
-            for bad in parsed.rejected
-        )
+        if parsed.rejected:
+            batch.rejected += RejectedMessage.all_of(
+                delivery, parsed.rejected, device_id=device, organization_id=organization
+            )
 
     def _write(self, batch: _Batch) -> "asyncio.Task[None]":
         documents, batch.documents = batch.documents[:MAX_DOCUMENTS], batch.documents[MAX_DOCUMENTS:]
@@ -115,5 +114,6 @@ def device_id(delivery: Delivery) -> str | None:
         return None
 
 
-def _text(delivery: Delivery) -> str:
-    return delivery.body[:2000].decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+def excerpt(delivery: Delivery) -> str:
+    """The beginning of the message as text that every store takes."""
+    return delivery.body[:MAX_EXCERPT].decode("utf-8", "backslashreplace").replace("\x00", "\\x00")

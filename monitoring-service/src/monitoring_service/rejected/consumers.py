@@ -1,13 +1,13 @@
-"""Dead letters of telemetry in: what ran out of attempts joins the rejected list."""
+"""Dead letters of telemetry in: what ran out of attempts joins the rejected list, reading by reading."""
 
 from collections.abc import Sequence
 
-from fleet_contracts.telemetry import MAX_EXCERPT, Rejected
+from fleet_contracts.telemetry import Parsed, Rejected, encode_readings, parse_message
 from fleet_contracts.topology import REASON_HEADER
 from fleet_kit.consumer import Failure
 from fleet_kit.delivery import Delivery
 from monitoring_service.facts.directory import DeviceDirectory
-from monitoring_service.readings.consumers import UNKNOWN_DEVICE, device_id
+from monitoring_service.readings.consumers import UNKNOWN_DEVICE, TelemetryHandler, device_id, excerpt
 from monitoring_service.rejected.models import RejectedMessage
 from monitoring_service.rejected.service import RejectedList
 
@@ -15,31 +15,58 @@ REASONS = {UNKNOWN_DEVICE: "no such device", "DELIVERY_LIMIT": "the broker's del
 
 
 class DeadTelemetryHandler:
-    """Handles batches of the dead-letter queue of telemetry."""
+    """Handles batches of the dead-letter queue of telemetry.
 
-    def __init__(self, directory: DeviceDirectory, rejected: RejectedList) -> None:
-        self._directory, self._rejected = directory, rejected
+    What gave up waiting for its device, and the device has become known since, is stored after all.
+    """
+
+    def __init__(
+        self, directory: DeviceDirectory, telemetry: TelemetryHandler, rejected: RejectedList
+    ) -> None:
+        self._directory, self._telemetry, self._rejected = directory, telemetry, rejected
 
     async def __call__(self, deliveries: list[Delivery]) -> Sequence[Failure]:
-        """List each with its reason; raises Pause while the store is away."""
+        """List or store each; raises Pause while the store is away."""
         devices = [device_id(delivery) for delivery in deliveries]
         owners = await self._directory.owners({device for device in devices if device})
-        await self._rejected.add(
-            [
-                RejectedMessage.of(
-                    delivery,
-                    _reason(delivery),
-                    device_id=device,
-                    organization_id=owners.get(device) if device else None,
-                )
-                for delivery, device in zip(deliveries, devices, strict=True)
-            ]
-        )
+        late: list[Delivery] = []
+        listed: list[RejectedMessage] = []
+        for delivery, device in zip(deliveries, devices, strict=True):
+            owner = owners.get(device) if device else None
+            if owner is not None and _given(delivery) == UNKNOWN_DEVICE:
+                late.append(delivery)
+            else:
+                listed += _entries(delivery, device, owner)
+        await self._rejected.add(listed)
+        if late:
+            await self._telemetry(late)
         return ()
 
 
-def _reason(delivery: Delivery) -> Rejected:
-    given = str(delivery.headers.get(REASON_HEADER, "DELIVERY_LIMIT"))
-    code = given if given in REASONS else "HANDLER_FAILED"
-    text = delivery.body[:MAX_EXCERPT].decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
-    return Rejected(None, code, "", REASONS.get(given, given), text)
+def _given(delivery: Delivery) -> str:
+    return str(delivery.headers.get(REASON_HEADER, "DELIVERY_LIMIT"))
+
+
+def _entries(delivery: Delivery, device: str | None, owner: str | None) -> list[RejectedMessage]:
+    parsed = parse_message(delivery.body, device or "", delivery.received_at)
+    return RejectedMessage.all_of(delivery, _parts(delivery, parsed), device_id=device, organization_id=owner)
+
+
+def _parts(delivery: Delivery, parsed: Parsed) -> list[Rejected]:
+    """One for each reading, so that each can be found by its id; one for a message that holds none."""
+    given = _given(delivery)
+    code, reason = given if given in REASONS else "HANDLER_FAILED", REASONS.get(given, given)
+    if not parsed.readings and not any(bad.index is not None for bad in parsed.rejected):
+        return [Rejected(None, code, "", reason, excerpt(delivery))]
+    bad = [item for item in parsed.rejected if item.index is not None]
+    taken = {item.index for item in bad}
+    places = (place for place in range(len(taken) + len(parsed.readings)) if place not in taken)
+    good = [
+        Rejected(place, code, "", reason, encode_readings([reading]).decode()[1:-1])
+        for place, reading in zip(places, parsed.readings, strict=True)
+    ]
+    return sorted([*good, *bad], key=_place)
+
+
+def _place(item: Rejected) -> int:
+    return -1 if item.index is None else item.index

@@ -1,6 +1,7 @@
 """The document of something that was accepted by the broker and cannot be stored."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -22,6 +23,7 @@ class RejectedMessage:
     key: str
     organization_id: str | None
     device_id: str | None
+    reading_id: str | None
     index: int | None
     code: str
     field: str
@@ -30,27 +32,32 @@ class RejectedMessage:
     received_at: datetime
 
     @classmethod
-    def of(
+    def all_of(
         cls,
         delivery: Delivery,
-        bad: Rejected,
+        rejected: Iterable[Rejected],
         *,
         device_id: str | None = None,
         organization_id: str | None = None,
-    ) -> Self:
-        """The entry for a part of a delivery."""
-        parts = (delivery.routing_key.encode("utf-8", "replace"), str(bad.index).encode(), delivery.body)
-        return cls(
-            key=hashlib.sha256(b"\x00".join(parts)).hexdigest(),
-            organization_id=organization_id,
-            device_id=device_id,
-            index=bad.index,
-            code=bad.code,
-            field=bad.field,
-            reason=bad.reason,
-            payload=bad.payload,
-            received_at=delivery.received_at,
-        )
+    ) -> list[Self]:
+        """The entries for parts of one delivery."""
+        message = hashlib.sha256(delivery.routing_key.encode("utf-8", "replace") + b"\x00" + delivery.body)
+        digest = message.hexdigest()
+        return [
+            cls(
+                key=f"{digest}:{'all' if bad.index is None else bad.index}",
+                organization_id=organization_id,
+                device_id=device_id,
+                reading_id=_reading_id(bad.payload),
+                index=bad.index,
+                code=bad.code,
+                field=bad.field,
+                reason=bad.reason,
+                payload=bad.payload,
+                received_at=delivery.received_at,
+            )
+            for bad in rejected
+        ]
 
     @classmethod
     def refused(cls, document: Document, why: str) -> Self:
@@ -60,6 +67,7 @@ class RejectedMessage:
             key=hashlib.sha256(document["_id"].encode()).hexdigest(),
             organization_id=document["organization_id"],
             device_id=document["device_id"],
+            reading_id=document["id"],
             index=None,
             code="REFUSED_BY_STORE",
             field="",
@@ -74,6 +82,7 @@ class RejectedMessage:
             "_id": self.key,
             "organization_id": self.organization_id,
             "device_id": self.device_id,
+            "reading_id": self.reading_id,
             "index": self.index,
             "code": self.code,
             "field": self.field,
@@ -81,3 +90,13 @@ class RejectedMessage:
             "payload": self.payload,
             "received_at": self.received_at.astimezone(UTC),
         }
+
+
+def _reading_id(payload: str) -> str | None:
+    """The id that the device gave the reading, where the excerpt still shows one."""
+    try:
+        value = orjson.loads(payload)
+    except ValueError:
+        return None
+    name = value.get("id") if isinstance(value, dict) else None
+    return name[:64] if isinstance(name, str) else None

@@ -6,11 +6,15 @@ from fleet_kit.schemas import Timestamp
 
 
 class RejectedOut(BaseModel):
-    """Something that was accepted and is not stored. `index` is its place in the message's array."""
+    """Something that was accepted and is not stored. `index` is its place in the message's array.
+
+    `reading_id` is the id that the device gave it, where that can be told.
+    """
 
     id: str
     organization_id: str | None
     device_id: str | None
+    reading_id: str | None = None
     index: int | None
     code: str
     field: str

@@ -1,0 +1,360 @@
+"""What one request, one job and one client may cost, however much is stored."""
+
+import asyncio
+import base64
+import json
+import os
+import random
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import psutil
+import pytest
+
+from fleet_contracts.topology import REASON_HEADER, telemetry_key
+from fleet_kit.delivery import Delivery
+from fleet_kit.scope import EVERYTHING, Scope
+from fleet_kit.testing import eventually
+from monitoring_service.live.repository import FeedRepository
+from monitoring_service.readings import repository
+from monitoring_service.readings.repository import Range, ReadingRepository
+from monitoring_service.readings.service import Retention
+from monitoring_service.rejected.repository import RejectedRepository
+from monitoring_service.store.client import Collection, Document, Store
+from monitoring_service.store.sequence import MINUTE, Sequence
+from monitoring_service.store.windows import FilledMinutes, Windows
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+class Recorder:
+    """A collection that remembers what it was asked."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection, self.filters = collection, list[Document]()
+
+    def find(self, query: Document, *rest: Any) -> Any:
+        self.filters.append(query)
+        return self._collection.find(query, *rest)
+
+    async def assert_indexed(self) -> None:
+        assert self.filters
+        for query in self.filters:
+            plan = await self._collection.find(query).explain()
+            assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"]), query
+
+
+def millis(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+async def test_every_query_of_readings_and_events_rides_an_index(fleet: Any, store: Store) -> None:
+    device = await fleet.device()
+    await fleet.readings(device, *range(20))
+    both = [str(fleet.organization), str(uuid4())]
+    feed = FeedRepository(store)
+    readings: Any = feed._readings
+    events: Any = feed
+    readings._readings, events._events = Recorder(store.readings), Recorder(store.events)
+    span = Range(millis(NOW - timedelta(days=1)), millis(NOW + timedelta(days=1)))
+    past = (millis(NOW), f"{device}:r1")
+    for backwards in (True, False):
+        for metrics in ([], ["value"], ["value", "other"]):
+            await readings.of_device(device, span, metrics=metrics, backwards=backwards, limit=5, past=past)
+    stable = (await Sequence(store).snapshot()).stable
+    await readings.of_organizations(both, 0, stable + 1, span=span, metrics=["value"], limit=5)
+    assert [page async for page in feed.after(both, stable - 60 * MINUTE, stable)]
+    assert [page async for page in feed.after(both, stable - MINUTE // 60, stable)]
+    await readings._readings.assert_indexed()
+    await events._events.assert_indexed()
+
+
+async def test_every_query_of_rejected_messages_rides_an_index(
+    fleet: Any, store: Store, message: Any
+) -> None:
+    device = await fleet.device()
+    await fleet.store(message(*({"metrics": {}} for _ in range(5)), device=device))
+    rejected: Any = RejectedRepository(store, Scope(fleet.organization))
+    rejected._collection = Recorder(store.rejected)
+    first = await rejected.page(device, None, 2)
+    await rejected.page(device, (first[-1]["received_at"], first[-1]["_id"]), 2)
+    await rejected._collection.assert_indexed()
+
+
+def walked(walk: FilledMinutes | Windows) -> list[tuple[int, int]]:
+    pieces = []
+    while (piece := walk.next()) is not None:
+        pieces.append(piece)
+        walk.found(random.choice([0, 1, 5, 500]))
+    return pieces
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_pieces_cover_every_filled_minute_once_and_skip_the_empty_ones(backwards: bool) -> None:
+    minutes = {3: 10, 4: 5000, 9: 1, 5000: 700}
+    start, end = 3 * MINUTE + 17, 5000 * MINUTE + 2_000_000
+    pieces = walked(FilledMinutes(minutes, start, end, aim=100, backwards=backwards))
+    ordered = sorted(pieces)
+    assert ordered == (pieces[::-1] if backwards else pieces)
+    assert all(one[1] <= other[0] for one, other in pairwise(ordered))
+    assert ordered[0][0] == start
+    assert ordered[-1][1] == end
+    inside = sum(high - low for low, high in ordered)
+    assert inside == (end - 5000 * MINUTE) + 3 * MINUTE - 17 + 2 * 10_000  # two spills beyond a filled minute
+    for minute in minutes:
+        probe = max(start, minute * MINUTE + 1_000_000)
+        assert any(low <= probe < high for low, high in ordered)
+
+
+async def test_downsampling_adds_up_pieces_of_one_interval(
+    fleet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitoring_service.readings.service._FIRST_MS", 7_000)
+    monkeypatch.setattr("monitoring_service.readings.service.PAGE", 3)
+    device = await fleet.device()
+    start = NOW.replace(minute=0, second=0) - timedelta(hours=2)
+    values = [random.uniform(-10, 10) for _ in range(90)]
+    await fleet.readings(device, *values, start=start)
+    query = {"from": start.isoformat(), "to": (start + timedelta(minutes=3)).isoformat(), "interval": "1m"}
+    for agg, expected in (
+        ("avg", lambda part: sum(part) / len(part)),
+        ("min", min),
+        ("max", max),
+        ("sum", sum),
+    ):
+        rows = await fleet.items(f"/data/{device}", agg=agg, **query)
+        assert [row["count"] for row in rows] == [60, 30]
+        for row, part in zip(rows, (values[:60], values[60:]), strict=True):
+            assert row["metrics"]["value"] == pytest.approx(expected(part))
+
+
+async def pages(fleet: Any, path: str, **query: Any) -> list[list[dict[str, Any]]]:
+    found, cursor = [], None
+    while True:
+        answer = (await fleet.get(path, **query, **({"cursor": cursor} if cursor else {}))).json()
+        found.append(answer["items"])
+        cursor = answer["next_cursor"]
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_a_rare_metric_is_found_in_requests_of_bounded_size(
+    fleet: Any, message: Any, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    monkeypatch.setattr(repository, "BUDGET", 40)
+    monkeypatch.setattr("monitoring_service.readings.service.BUDGET", 40)
+    monkeypatch.setattr("monitoring_service.readings.service._FIRST_MS", 20_000)
+    device, start = await fleet.device(), NOW - timedelta(minutes=10)
+    await fleet.readings(device, *range(300), start=start)
+    for number, second in enumerate((5, 290)):
+        ts = (start + timedelta(seconds=second)).isoformat()
+        await fleet.store(message({"id": f"rare{number}", "ts": ts, "metrics": {"rare": 1}}, device=device))
+    query = {"metric": "rare", "from": start.isoformat(), "to": NOW.isoformat()}
+    found = await pages(fleet, f"/data/{device}", order=order, page_size=10, **query)
+    ids = [item["id"] for page in found for item in page]
+    assert ids == (["rare0", "rare1"] if order == "asc" else ["rare1", "rare0"])
+    assert len(found) > 1
+    assert {item["id"] for page in await pages(fleet, "/data", **query) for item in page} == set(ids)
+    buckets = await pages(fleet, f"/data/{device}", interval="5s", agg="count", **query)
+    assert [row["metrics"] for page in buckets for row in page] == [{"rare": 1}, {"rare": 1}]
+
+
+async def test_retention_deletes_a_full_hour_in_small_steps(
+    fleet: Any, store: Store, message: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "_DELETE", 10)
+    device, steps = await fleet.device(), []
+    await fleet.readings(device, *range(100))
+    minute = (await Sequence(store).snapshot()).last // MINUTE
+    document = {"minutes": {str(minute % 60): 100}, "organization_id": str(fleet.organization)}
+    await store.hourly.insert_one({"_id": "old", "hour": minute // 60, **document})
+    retention = Retention(store, timedelta(hours=-2))
+    delete = retention._readings._readings.delete_many
+
+    class Counting:
+        async def delete_many(self, query: Document) -> Any:
+            result = await delete(query)
+            steps.append(result.deleted_count)
+            return result
+
+    monkeypatch.setattr(retention._readings, "_readings", Counting())
+    assert await retention.sweep() == 100
+    assert await store.hourly.count_documents({}) == 0
+    assert len(steps) > 1
+
+
+def dead(device: str, body: bytes, reason: str) -> Delivery:
+    return Delivery(body, telemetry_key(device), None, {REASON_HEADER: reason}, 4, datetime.now(UTC))
+
+
+async def test_a_dead_message_is_listed_reading_by_reading_with_their_ids(fleet: Any, store: Store) -> None:
+    device, handler = str(uuid4()), fleet.worker.consumers["consume dead telemetry"].handler
+    readings: list[Any] = [{"id": f"x{number}", "metrics": {"a": number}} for number in range(300)]
+    readings[7] = {"id": "x7", "metrics": {"a": "warm"}}
+    delivery = dead(device, orjson.dumps(readings), "UNKNOWN_DEVICE")
+    for _ in range(2):
+        assert not await handler([delivery])
+    rows = await store.rejected.find({"device_id": device}).to_list(None)
+    assert sorted(row["index"] for row in rows) == list(range(300))
+    assert {row["reading_id"] for row in rows} == {reading["id"] for reading in readings}
+    codes = {row["reading_id"]: row["code"] for row in rows}
+    assert codes.pop("x7") == "INVALID_READING"
+    assert set(codes.values()) == {"UNKNOWN_DEVICE"}
+
+
+async def test_a_dead_message_whose_device_became_known_is_stored_after_all(fleet: Any) -> None:
+    device, handler = await fleet.device(), fleet.worker.consumers["consume dead telemetry"].handler
+    late = dead(device, b'{"id": "late", "metrics": {"a": 1}}', "UNKNOWN_DEVICE")
+    poison = dead(device, b'{"id": "poison", "metrics": {"a": 1}}', "DELIVERY_LIMIT")
+    assert not await handler([late, poison])
+    assert [item["id"] for item in await fleet.items(f"/data/{device}")] == ["late"]
+    assert [item["reading_id"] for item in await fleet.items("/rejected")] == ["poison"]
+
+
+async def test_rejected_messages_of_one_device_come_in_pages_without_gap_or_repetition(
+    fleet: Any, message: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitoring_service.rejected.repository._SCAN", 3)
+    one, other = await fleet.device(), await fleet.device()
+    for number in range(4):
+        bad = [{"id": f"{number}-{place}", "metrics": {}} for place in range(3)]
+        await fleet.store(
+            message(*bad, device=one), message({"metrics": {}, "id": str(number)}, device=other)
+        )
+    found = await pages(fleet, "/rejected", device_id=one, page_size=5)
+    ids = [item["reading_id"] for page in found for item in page]
+    assert len(ids) == 12
+    assert set(ids) == {f"{number}-{place}" for number in range(4) for place in range(3)}
+
+
+async def test_the_latest_of_a_deleted_device_counts_no_longer(fleet: Any, events: Any) -> None:
+    gone, here = await fleet.device(), await fleet.device()
+    await fleet.readings(gone, 1)
+    await fleet.readings(here, 1)
+    await fleet.worker.carry.round()
+    await fleet.tell(events.deleted(UUID(gone), fleet.organization))
+    figures = (await fleet.get("/stats")).json()
+    assert (figures["devices"], figures["online"]) == (1, 1)
+    assert [item["device_id"] for item in await fleet.items("/latest", device_id=[gone, here])] == [here]
+
+
+async def test_subscribing_anew_while_readings_come_in_loses_and_repeats_nothing(
+    fleet: Any, live: Callable[..., Any]
+) -> None:
+    device = await fleet.device()
+    client = await live()
+    begin = (await client.subscribe())["cursor"]
+
+    async def store_each() -> None:
+        for number in range(30):
+            body = orjson.dumps({"id": f"n{number}", "metrics": {"a": number}})
+            await fleet.store(Delivery(body, telemetry_key(device), None, {}, 0, datetime.now(UTC)))
+
+    writing = asyncio.create_task(store_each())
+    while not writing.done():
+        await client.subscribe(since=begin)
+        await asyncio.sleep(0.02)
+    await writing
+    client.readings.clear()
+    await client.subscribe(since=begin)
+    expected = [f"n{number}" for number in range(30)]
+
+    async def everything() -> bool:
+        return bool(client.ids()[-30:] == expected)
+
+    await eventually(everything)
+
+
+class DeafClient:
+    """A live client on a bare socket with a small buffer, which never reads once it has subscribed."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._socket = port, socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.setblocking(False)
+
+    async def subscribe(self, token: str) -> None:
+        key = base64.b64encode(os.urandom(16)).decode()
+        await self._say(
+            f"GET /ws/monitoring/?EIO=4&transport=websocket HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode(),
+            until=b'"sid"',
+        )
+        await self._say(frame("40" + json.dumps({"token": token})), until=b'40{"sid"')
+        await self._say(frame('421["subscribe",{}]'), until=b'"ok":true')
+
+    async def _say(self, data: bytes, until: bytes) -> None:
+        loop, heard = asyncio.get_running_loop(), b""
+        await loop.sock_sendall(self._socket, data)
+        async with asyncio.timeout(10):
+            while until not in heard:
+                heard += await loop.sock_recv(self._socket, 4096)
+
+    def server_side(self) -> list[str]:
+        """States of the server's end of the connection, which is in this process too."""
+        mine = self._socket.getsockname()[1]
+        ends = psutil.Process().net_connections("tcp4")
+        return [
+            end.status
+            for end in ends
+            if end.laddr.port == self._port and end.raddr and end.raddr.port == mine
+        ]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def frame(text: str) -> bytes:
+    """A masked text frame; the mask is zero."""
+    data = text.encode()
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0xFE]) + len(data).to_bytes(2, "big")
+    return b"\x81" + size + bytes(4) + data
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+async def test_a_client_that_never_reads_leaves_no_connection_behind(fleet: Any, revoked: bool) -> None:
+    device, deaf = await fleet.device(), DeafClient(fleet.settings.port)
+    await deaf.subscribe(
+        fleet.tokens.token(fleet.organization, lifetime=timedelta(seconds=2 if revoked else 600))
+    )
+    assert deaf.server_side() == ["ESTABLISHED"]
+    metrics = {f"a_metric_with_a_long_name_{number}": number for number in range(90)}
+
+    async def cut() -> bool:
+        readings = [{"id": uuid4().hex, "metrics": metrics} for _ in range(50)]
+        await fleet.store(
+            Delivery(orjson.dumps(readings), telemetry_key(device), None, {}, 0, datetime.now(UTC))
+        )
+        return "ESTABLISHED" not in deaf.server_side()
+
+    await eventually(cut, timeout=15)  # less than any ping time-out
+    deaf.close()
+
+
+async def test_a_repository_without_a_scope_sees_what_belongs_to_nobody(fleet: Any, store: Store) -> None:
+    assert not await fleet.store(Delivery(b"{}", "devices.nobody.telemetry", None, {}, 0, datetime.now(UTC)))
+    everyones = await RejectedRepository(store, EVERYTHING).page(None, None, 5)
+    assert [row["code"] for row in everyones] == ["INVALID_DEVICE_ID"]
+    assert await fleet.items("/rejected") == []
+
+
+async def test_a_reading_repository_finds_the_newest_after_a_long_silence_at_once(
+    fleet: Any, store: Store
+) -> None:
+    device = await fleet.device()
+    await fleet.readings(device, 1, 2, start=NOW - timedelta(days=80))
+    found = await ReadingRepository(store).of_device(
+        device,
+        Range(millis(NOW - timedelta(days=90)), millis(NOW)),
+        metrics=[],
+        backwards=True,
+        limit=10,
+    )
+    assert [row["id"] for row in found.rows] == ["r1", "r0"]
