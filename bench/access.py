@@ -34,7 +34,7 @@ class Fleet:
         with httpx.Client(base_url=f"{access['gateway_url']}/api/v1") as http:
             http.post("/auth/register", json=login).raise_for_status()
             token = http.post("/auth/login", json=login).raise_for_status().json()["access_token"]
-        return cls(access, token, f"http://127.0.0.1:{worker_port}/metrics/")
+        return cls(access, token, f"http://127.0.0.1:{worker_port}/metrics")
 
     @property
     def api(self) -> str:
