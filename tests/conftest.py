@@ -166,7 +166,7 @@ class Control:
 @pytest.fixture(scope="session")
 def control(fleet: dict[str, Any]) -> Control:
     if "logs" not in fleet:
-        pytest.skip("the fleet runs in containers: only a fleet with a supervisor lets tests kill its processes")
+        pytest.skip("only a fleet under its supervisor (MODE=native) lets tests kill its processes")
     return Control(Path(fleet["logs"]).parent)
 
 
