@@ -39,6 +39,20 @@ def seconds(started: "subprocess.Popen[str]") -> float:
     return float(json.loads(line(started))["seconds"])
 
 
+def connected(doors: list[dict[str, Any]], messages: int, size: int) -> "subprocess.Popen[str]":
+    """A publisher that waits for its go."""
+    publisher = process("bench.publisher", {"logins": doors, "messages": messages, "size": size})
+    assert line(publisher) == "ready"
+    return publisher
+
+
+def go(publisher: "subprocess.Popen[str]") -> None:
+    """Let it publish."""
+    assert publisher.stdin is not None
+    publisher.stdin.write("\n")
+    publisher.stdin.flush()
+
+
 def logins(fleet: Fleet, *, raw: bool) -> list[dict[str, Any]]:
     """MQTT logins: devices of the platform, or the access user on topics that the platform does not read."""
     place = {"host": fleet.access["mqtt_host"], "port": fleet.access["mqtt_port"]}
@@ -57,8 +71,9 @@ def platform(fleet: Fleet, messages: int, size: int) -> float:
     doors = logins(fleet, raw=False)
     time.sleep(2)  # the facts of the new devices reach monitoring-service by event
     expected = messages * size * CONNECTIONS
+    publisher = connected(doors, messages, size)
     before, start = _stored(fleet), time.monotonic()
-    publisher = process("bench.publisher", {"logins": doors, "messages": messages, "size": size, "rate": 0})
+    go(publisher)
     while (stored := _stored(fleet) - before) < expected:
         time.sleep(0.05)
         if time.monotonic() - start > 300:
@@ -91,9 +106,9 @@ def bare_loop(fleet: Fleet, messages: int, size: int) -> float:
     }
     loop = process("bench.raw_loop", plan)
     assert line(loop) == "ready"
+    publisher = connected(logins(fleet, raw=True), messages, size)
     start = time.monotonic()
-    plan = {"logins": logins(fleet, raw=True), "messages": messages, "size": size, "rate": 0}
-    publisher = process("bench.publisher", plan)
+    go(publisher)
     seconds(loop)
     rate = expected / (time.monotonic() - start)
     publisher.wait(30)
@@ -116,8 +131,8 @@ def single(fleet: Fleet) -> Row:
 
 def batch(fleet: Fleet) -> Row:
     """Twenty readings a message."""
-    raw = insert_rate(fleet, 40_000, 500)
-    own = platform(fleet, 500, 20)
+    raw = insert_rate(fleet, 60_000, 500)
+    own = platform(fleet, 750, 20)
     return _row("ingest-batch", own, raw, 0.8)
 
 

@@ -3,7 +3,6 @@
 import json
 import sys
 import threading
-import time
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -25,40 +24,47 @@ def body(size: int) -> bytes:
     return json.dumps(readings[0] if size == 1 else readings).encode()
 
 
-def publish(login: dict[str, Any], messages: int, size: int, rate: float) -> None:
-    """Publish on one connection; returns when everything is confirmed."""
-    window = threading.Semaphore(WINDOW)
-    client = Client(CallbackAPIVersion.VERSION2, client_id=f"bench-{uuid4().hex[:12]}")
-    client.username_pw_set(login["username"], login["password"])
-    client.max_inflight_messages_set(WINDOW)
-    client.on_publish = lambda *_: window.release()
-    client.connect(login["host"], login["port"])
-    client.loop_start()
-    start = time.monotonic()
-    for number in range(messages):
-        if rate:
-            time.sleep(max(0.0, start + number / rate - time.monotonic()))
-        window.acquire()
-        client.publish(login["topic"], body(size), qos=1)
-    for _ in range(WINDOW):
-        window.acquire(timeout=30)
-    client.disconnect()
-    client.loop_stop()
+class Connection:
+    """One MQTT connection that keeps at most WINDOW messages unconfirmed."""
+
+    def __init__(self, login: dict[str, Any]) -> None:
+        self._topic = login["topic"]
+        self._window = threading.Semaphore(WINDOW)
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=f"bench-{uuid4().hex[:12]}")
+        self._client.username_pw_set(login["username"], login["password"])
+        self._client.max_inflight_messages_set(WINDOW)
+        self._client.on_publish = lambda *_: self._window.release()
+        connected = threading.Event()
+        self._client.on_connect = lambda *_: connected.set()
+        self._client.connect(login["host"], login["port"])
+        self._client.loop_start()
+        connected.wait(30)
+
+    def publish(self, messages: int, size: int) -> None:
+        """Publish and return when everything is confirmed."""
+        for _ in range(messages):
+            self._window.acquire()
+            self._client.publish(self._topic, body(size), qos=1)
+        for _ in range(WINDOW):
+            self._window.acquire(timeout=30)
+        self._client.disconnect()
+        self._client.loop_stop()
 
 
 def main() -> None:
-    """Read the plan from standard input, say `ready`, wait for a line, publish, print the seconds it took."""
+    """Read the plan from standard input, connect, say `ready`, wait for a line, publish."""
     plan = json.loads(sys.stdin.readline())
+    connections = [Connection(login) for login in plan["logins"]]
     threads = [
-        threading.Thread(target=publish, args=(login, plan["messages"], plan["size"], plan["rate"]))
-        for login in plan["logins"]
+        threading.Thread(target=connection.publish, args=(plan["messages"], plan["size"]))
+        for connection in connections
     ]
-    start = time.monotonic()
+    print("ready", flush=True)
+    sys.stdin.readline()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    print(json.dumps({"seconds": time.monotonic() - start}), flush=True)
 
 
 if __name__ == "__main__":
