@@ -112,7 +112,7 @@ async def test_the_worker_syncs_publishes_and_follows_devices(
             await eventually(lambda: _count(database, sent), timeout=30)
             await publisher.close()
             async with httpx.AsyncClient(trust_env=False) as http:
-                metrics = (await http.get(f"http://127.0.0.1:{port}/metrics/")).text
+                metrics = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
             assert 'carrier_requests_total{operation="list_sims"' in metrics
             assert 'sim_jobs_total{kind="sync_sims",outcome="succeeded"}' in metrics
             worker.send_signal(signal.SIGTERM)
