@@ -61,6 +61,7 @@ async def test_guesses_made_all_at_once_do_not_pass_the_limit(
             await failed.wait()
         return bool(await matches(stored, password))
 
+    monkeypatch.setattr(app.state.passwords, "_wait", 60)  # a slow machine's queue is not what is judged
     monkeypatch.setattr(app.state.passwords, "matches", right_one_last)
     email = account.user["email"]
     right = asyncio.create_task(
