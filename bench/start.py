@@ -1,6 +1,6 @@
 """Row start: seconds from bringing the fleet up to the first live reading, and the memory of it all."""
 
-import threading
+import asyncio
 import time
 from typing import Any
 
@@ -68,19 +68,23 @@ def _first_reading(access: dict[str, Any]) -> float:
     """When a browser's connection, logged in as the demo user, had its first reading."""
     login = {"email": access["demo_email"], "password": access["demo_password"]}
     answer = httpx.post(f"{access['gateway_url']}/api/v1/auth/login", json=login).raise_for_status()
-    arrived = threading.Event()
-    client = socketio.Client(reconnection=False)
-    client.on("telemetry", lambda items: arrived.set())
-    client.connect(
-        access["gateway_url"],
-        socketio_path="/ws/monitoring",
-        transports=["websocket"],
-        auth={"token": answer.json()["access_token"]},
-    )
-    client.call("subscribe", {})
-    assert arrived.wait(TIME_LIMIT), "no live reading"
+    return asyncio.run(_listen(access["gateway_url"], answer.json()["access_token"]))
+
+
+async def _listen(url: str, token: str) -> float:
+    arrived = asyncio.Event()
+    client = socketio.AsyncClient(reconnection=False)
+
+    async def on_telemetry(_: Any) -> None:
+        arrived.set()
+
+    client.on("telemetry", on_telemetry)
+    await client.connect(url, socketio_path="/ws/monitoring", transports=["websocket"], auth={"token": token})
+    await client.call("subscribe", {})
+    async with asyncio.timeout(TIME_LIMIT):
+        await arrived.wait()
     now = time.monotonic()
-    client.disconnect()
+    await client.disconnect()
     return now
 
 
