@@ -154,7 +154,7 @@ class Control:
         await eventually(killed, timeout=30)
 
     def stop(self, group: str, name: str) -> None:
-        self.supervisor._call("stopProcess", f"{group}:{name}", True)
+        self.supervisor.stop_program(group, name)
 
     def start(self, group: str) -> None:
         self.supervisor.start_group(group)

@@ -14,10 +14,6 @@ pytestmark = pytest.mark.fleet
 Join = Callable[[], Awaitable[Any]]
 
 
-def raw(value: str) -> dict[str, Any]:
-    return {"content": value.encode(), "headers": {"Content-Type": "application/json"}}
-
-
 TELEMETRY = [
     ("malformed", b'{"metrics": {"a": 1}', 400),
     ("invalid UTF-8", b'{"metrics": {"a": "\xff"}}', 400),
