@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 from redis.asyncio import Redis
 
-from sim_service.carrier.base import Priority
 from sim_service.carrier.breaker import Breaker
+from sim_service.carrier.facts import Priority
 from sim_service.carrier.once.client import OnceCarrier
 from sim_service.carrier.once.tokens import TokenSource
 from sim_service.carrier.once.transport import Patience, Transport

@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 
 from fleet_kit.errors import FleetError
 from fleet_kit.testing import eventually
-from sim_service.carrier.base import Priority
 from sim_service.carrier.breaker import Breaker, BreakerOpen
 from sim_service.carrier.errors import (
     CarrierBadAnswer,
@@ -19,6 +18,7 @@ from sim_service.carrier.errors import (
     CarrierRateLimited,
     CarrierUnavailable,
 )
+from sim_service.carrier.facts import Priority
 from sim_service.carrier.once.operations import Operation
 from sim_service.carrier.turns import LocalBook, Turns
 

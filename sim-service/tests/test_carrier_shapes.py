@@ -9,13 +9,13 @@ import pytest
 from redis.asyncio import Redis
 
 from fleet_kit.errors import FleetError
-from sim_service.carrier.base import Priority, QuotaKind, QuotaState, SimStatus, UsageDay
 from sim_service.carrier.errors import (
     CarrierBadAnswer,
     CarrierOperationUnavailable,
     CarrierRejected,
     CarrierSimNotFound,
 )
+from sim_service.carrier.facts import Priority, QuotaKind, QuotaState, SimStatus, UsageDay
 from sim_service.carrier.once import records, values
 
 from .carrier_support import ICCID, Script, carrier, html, ok, sim, truncated

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from sim_service.carrier.base import QuotaKind
+from sim_service.carrier.facts import QuotaKind
 from sim_service.jobs.models import JobKind
 
 from .support import Fleet

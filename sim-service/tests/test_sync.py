@@ -8,12 +8,12 @@ from fastapi import FastAPI
 
 from fleet_kit.errors import FleetError
 from fleet_kit.testing import eventually
-from sim_service.carrier.base import CarrierSim, Priority, SimPage, SimStatus
 from sim_service.carrier.errors import (
     CarrierOperationUnavailable,
     CarrierSimNotFound,
     CarrierUnavailable,
 )
+from sim_service.carrier.facts import CarrierSim, Priority, SimPage, SimStatus
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import Held, JobRunner
 from sim_service.sync.schedule import SyncSchedule

@@ -8,8 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from fleet_kit.denylist import open_redis
-from sim_service.carrier.base import Priority
 from sim_service.carrier.errors import CarrierRateLimited
+from sim_service.carrier.facts import Priority
 from sim_service.carrier.turns import LocalBook, SharedBook, Turns
 
 PEOPLE, BACKGROUND = Priority.PEOPLE, Priority.BACKGROUND

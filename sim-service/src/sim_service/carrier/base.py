@@ -1,102 +1,170 @@
-"""What a carrier can do for us, in our own words; no carrier's vocabulary passes this line."""
+"""What a carrier can do for us; no carrier's vocabulary passes this line.
 
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
-from enum import StrEnum
+Every call may raise the errors of `sim_service.carrier.errors`, and nothing else. Calls that cost money or
+send a message are never repeated: they raise CarrierOutcomeUnknown where their answer was lost, and the
+caller looks (orders, quotas, messages) before it tries again.
+"""
+
+from collections.abc import Sequence
+from datetime import date
 from typing import Protocol
 
-
-class Priority(StrEnum):
-    """Who waits for the answer: a person's request goes before any background job's."""
-
-    PEOPLE = "people"
-    BACKGROUND = "background"
-
-
-class SimStatus(StrEnum):
-    """Whether the carrier lets the SIM into the network."""
-
-    ENABLED = "enabled"
-    DISABLED = "disabled"
-    UNKNOWN = "unknown"
-
-
-class QuotaKind(StrEnum):
-    """What a quota counts: megabytes of data, or short messages."""
-
-    DATA = "data"
-    SMS = "sms"
-
-
-class QuotaState(StrEnum):
-    """Above its threshold, at or below it, used up, or past its expiry date."""
-
-    OK = "ok"
-    LOW = "low"
-    EXHAUSTED = "exhausted"
-    EXPIRED = "expired"
+from sim_service.carrier.facts import (
+    CarrierConnectivity,
+    CarrierEvent,
+    CarrierOrder,
+    CarrierProduct,
+    CarrierQuota,
+    CarrierSim,
+    CarrierSms,
+    CarrierTicket,
+    CellInfo,
+    OrderPage,
+    OrderToPlace,
+    PaymentMethod,
+    Priority,
+    QuotaKind,
+    SimChange,
+    SimPage,
+    SmsToSend,
+    TicketToOpen,
+    UsageDay,
+    VolumeLimit,
+    VolumeLimits,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class CarrierSim:
-    """A SIM as the carrier describes it. None: the carrier did not say."""
+class SimCalls(Protocol):
+    """The inventory, usage and quotas."""
 
-    iccid: str
-    status: SimStatus
-    iccid_with_luhn: str | None = None
-    imsi: str | None = None
-    imsi_2: str | None = None
-    current_imsi: str | None = None
-    msisdn: str | None = None
-    imei: str | None = None
-    imei_lock: bool | None = None
-    ip_address: str | None = None
-    label: str = ""
-    activated_at: datetime | None = None
-    data_quota_state: QuotaState | None = None
-    sms_quota_state: QuotaState | None = None
+    async def list_sims(self, page: int, *, priority: Priority) -> SimPage:
+        """One page of all SIMs, counted from 1."""
+        ...
 
+    async def get_sim(self, iccid: str, *, priority: Priority) -> CarrierSim:
+        """One SIM; raises CarrierSimNotFound."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class SimPage:
-    """One page of all SIMs; `total` and `pages` if the carrier tells, `skipped` rows were unreadable."""
+    async def change_sim(self, iccid: str, change: SimChange, *, priority: Priority) -> None:
+        """Change a SIM; doing so twice does no harm. Reading it back may lag."""
+        ...
 
-    sims: list[CarrierSim]
-    page: int
-    total: int | None = None
-    pages: int | None = None
-    skipped: int = 0
-    raw_count: int = field(default=0)
+    async def usage(self, iccid: str, first: date, last: date, *, priority: Priority) -> list[UsageDay]:
+        """Usage of one SIM by day, both ends included."""
+        ...
+
+    async def quota(self, iccid: str, kind: QuotaKind, *, priority: Priority) -> CarrierQuota:
+        """One quota of a SIM; raises CarrierSimNotFound."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class UsageDay:
-    """One SIM on one UTC day: bytes and messages, MO sent by the SIM, MT sent to it."""
+class NetworkCalls(Protocol):
+    """Where SIMs are and what the network noted."""
 
-    day: date
-    data_mo_bytes: int = 0
-    data_mt_bytes: int = 0
-    sms_mo: int = 0
-    sms_mt: int = 0
+    async def connectivity(self, iccid: str, *, priority: Priority) -> CarrierConnectivity:
+        """How the SIM stands in the network."""
+        ...
 
+    async def cell_info(self, iccid: str, *, priority: Priority) -> CellInfo:
+        """The cell of a SIM that is attached on 2G or 3G."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class CarrierQuota:
-    """What is left of a quota: megabytes (of 1,048,576 bytes) or messages; `remaining` may be negative."""
+    async def reset(self, iccid: str, *, priority: Priority) -> None:
+        """Let the SIM log in to the network anew, some time later; doing so twice does no harm."""
+        ...
 
-    kind: QuotaKind
-    remaining: Decimal
-    total: Decimal
-    threshold_percent: int = 20
-    expires_at: datetime | None = None
-    last_added: Decimal | None = None
-    changed_at: datetime | None = None
-    state: QuotaState = QuotaState.OK
+    async def events(self, iccid: str, page: int, *, priority: Priority) -> list[CarrierEvent]:
+        """A page of the SIM's events, newest first, counted from 1; empty behind the last."""
+        ...
 
 
-class Carrier(Protocol):
-    """A carrier. Every call may raise the errors of `sim_service.carrier.errors`, and nothing else."""
+class SmsCalls(Protocol):
+    """Short messages."""
+
+    async def send_sms(self, iccid: str, message: SmsToSend, *, priority: Priority) -> str:
+        """Send one message and return the carrier's id of it. Never repeated."""
+        ...
+
+    async def get_sms(self, iccid: str, message_id: str, *, priority: Priority) -> CarrierSms:
+        """One message; raises NotFound with the code SMS_NOT_FOUND once the carrier has forgotten it."""
+        ...
+
+    async def list_sms(self, iccid: str, page: int, *, priority: Priority) -> list[CarrierSms]:
+        """A page of the messages of the last 7 days, newest first, counted from 1; empty behind the last."""
+        ...
+
+    async def cancel_sms(self, iccid: str, message_id: str, *, priority: Priority) -> bool:
+        """Cancel a message; False if it was too late."""
+        ...
+
+
+class MoneyCalls(Protocol):
+    """What costs money, and looking at it."""
+
+    async def top_up(self, iccids: Sequence[str], payment: PaymentMethod, *, priority: Priority) -> str:
+        """Order one top-up for each SIM and return the order's number. Never repeated.
+
+        The volume is booked when the carrier has its money, not now.
+        """
+        ...
+
+    async def set_auto_top_up(self, iccids: Sequence[str], *, enabled: bool, priority: Priority) -> None:
+        """Let the carrier top up by itself below 20 %, or no longer."""
+        ...
+
+    async def list_orders(self, page: int, *, priority: Priority) -> OrderPage:
+        """A page of all orders, newest first, counted from 1; empty behind the last."""
+        ...
+
+    async def get_order(self, number: str, *, priority: Priority) -> CarrierOrder:
+        """One order; raises NotFound with the code ORDER_NOT_FOUND."""
+        ...
+
+    async def place_order(self, order: OrderToPlace, *, priority: Priority) -> str:
+        """Buy SIMs and return the order's number. Never repeated."""
+        ...
+
+    async def extend_sims(self, iccids: Sequence[str], product_id: int | None, *, priority: Priority) -> str:
+        """Prolong SIMs that expire and return the order's number, empty if none is told. Never repeated."""
+        ...
+
+    async def products(self, *, priority: Priority) -> list[CarrierProduct]:
+        """What can be ordered."""
+        ...
+
+
+class AccountCalls(Protocol):
+    """The account as a whole."""
+
+    async def list_tickets(self, page: int, *, priority: Priority) -> list[CarrierTicket]:
+        """A page of tickets, newest first, counted from 1; empty behind the last."""
+        ...
+
+    async def open_ticket(self, ticket: TicketToOpen, *, priority: Priority) -> None:
+        """Open a ticket. Never repeated; the carrier tells no id, so look for it in the list."""
+        ...
+
+    async def limits(self, *, priority: Priority) -> VolumeLimits:
+        """The account's monthly limits."""
+        ...
+
+    async def limit_choices(self, kind: str, *, priority: Priority) -> list[VolumeLimit]:
+        """The limits that can be set; `kind`: `data`, `sms_mo` or `sms_mt`."""
+        ...
+
+    async def set_limits(
+        self, *, data: int | None, sms_mo: int | None, sms_mt: int | None, priority: Priority
+    ) -> None:
+        """Set limits by the ids of their choices; None leaves one as it is."""
+        ...
+
+    async def transfer_sims(self, iccids: Sequence[str], target: int, *, priority: Priority) -> None:
+        """Give SIMs to another of the carrier's customers. Never repeated."""
+        ...
+
+
+class Carrier(SimCalls, NetworkCalls, SmsCalls, MoneyCalls, AccountCalls, Protocol):
+    """A carrier."""
 
     @property
     def name(self) -> str:
@@ -111,20 +179,4 @@ class Carrier(Protocol):
     @property
     def usage_days_kept(self) -> int:
         """How many days back usage can still be asked for."""
-        ...
-
-    async def list_sims(self, page: int, *, priority: Priority) -> SimPage:
-        """One page of all SIMs, counted from 1."""
-        ...
-
-    async def get_sim(self, iccid: str, *, priority: Priority) -> CarrierSim:
-        """One SIM; raises CarrierSimNotFound."""
-        ...
-
-    async def usage(self, iccid: str, first: date, last: date, *, priority: Priority) -> list[UsageDay]:
-        """Usage of one SIM by day, both ends included."""
-        ...
-
-    async def quota(self, iccid: str, kind: QuotaKind, *, priority: Priority) -> CarrierQuota:
-        """One quota of a SIM; raises CarrierSimNotFound."""
         ...

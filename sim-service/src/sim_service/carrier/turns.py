@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from sim_service.carrier import metrics
-from sim_service.carrier.base import Priority
 from sim_service.carrier.errors import CarrierRateLimited
+from sim_service.carrier.facts import Priority
 
 log = structlog.get_logger(__name__)
 

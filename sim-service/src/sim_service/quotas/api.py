@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from fleet_kit.principal import CurrentUser
-from sim_service.carrier.base import QuotaKind
+from sim_service.carrier.facts import QuotaKind
 from sim_service.iccid import IccidPath
 from sim_service.quotas.schemas import QuotaOut, QuotasOut
 from sim_service.quotas.service import QuotaService

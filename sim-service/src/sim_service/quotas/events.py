@@ -1,7 +1,7 @@
 """Events of quotas: one for each threshold that was crossed downwards."""
 
 from fleet_contracts.events import FleetEvent, QuotaData, SimQuotaExhausted, SimQuotaLow
-from sim_service.carrier.base import QuotaState
+from sim_service.carrier.facts import QuotaState
 from sim_service.quotas.models import SimQuota
 
 SOURCE = "sim-service"

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, Numeric, SmallInteger, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet_kit.database import UtcDateTime
-from sim_service.carrier.base import CarrierQuota
+from sim_service.carrier.facts import CarrierQuota
 from sim_service.database import Base
 
 Volume = Numeric(26, 9)

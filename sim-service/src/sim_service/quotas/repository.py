@@ -7,7 +7,7 @@ from sqlalchemy import and_, literal, or_, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.scope import Scope
-from sim_service.carrier.base import QuotaKind, QuotaState
+from sim_service.carrier.facts import QuotaKind, QuotaState
 from sim_service.quotas.models import SimQuota
 from sim_service.sims.models import Sim
 

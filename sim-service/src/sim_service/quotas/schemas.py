@@ -1,7 +1,7 @@
 """HTTP shapes of quotas."""
 
 from fleet_kit.schemas import ResponseModel, Timestamp
-from sim_service.carrier.base import QuotaKind, QuotaState
+from sim_service.carrier.facts import QuotaKind, QuotaState
 from sim_service.freshness import Freshness, Known, freshness
 from sim_service.quotas.models import SimQuota
 

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.database import Sessions
 from fleet_kit.outbox import Outbox
 from fleet_kit.scope import EVERYTHING, Scope
-from sim_service.carrier.base import Carrier, CarrierQuota, Priority, QuotaKind
+from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import CarrierSimNotFound
+from sim_service.carrier.facts import CarrierQuota, Priority, QuotaKind
 from sim_service.freshness import SERVE_KNOWN, Known
 from sim_service.jobs.runner import Held
 from sim_service.quotas import events

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Computed, Index, String, Text, Uuid, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet_kit.database import UtcDateTime
-from sim_service.carrier.base import CarrierSim
+from sim_service.carrier.facts import CarrierSim
 from sim_service.database import Base
 
 _SEARCHED = ("iccid", "iccid_with_luhn", "imsi", "imsi_2", "msisdn", "imei", "ip_address", "label")

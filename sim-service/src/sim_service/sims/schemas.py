@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import ConfigDict
 
 from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
-from sim_service.carrier.base import QuotaState, SimStatus
+from sim_service.carrier.facts import QuotaState, SimStatus
 from sim_service.freshness import age_seconds
 from sim_service.sims.models import Sim
 from sim_service.sims.repository import Order, SimFilter

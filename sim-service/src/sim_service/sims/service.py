@@ -14,7 +14,7 @@ from fleet_kit.errors import Conflict, NotFound, invalid
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams, encode_cursor
 from fleet_kit.scope import Scope
-from sim_service.carrier.base import CarrierSim
+from sim_service.carrier.facts import CarrierSim
 from sim_service.sims import events
 from sim_service.sims.models import CARRIER_FACTS, Sim
 from sim_service.sims.repository import SORTS, Order, SimFilter, SimRepository

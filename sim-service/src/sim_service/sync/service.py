@@ -14,8 +14,9 @@ import structlog
 
 from fleet_kit.database import Sessions
 from fleet_kit.scope import EVERYTHING, Scope
-from sim_service.carrier.base import Carrier, Priority, SimPage
+from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import CarrierSimNotFound
+from sim_service.carrier.facts import Priority, SimPage
 from sim_service.jobs.models import Job, JobKind
 from sim_service.jobs.runner import Held
 from sim_service.jobs.service import JobService, listed_by

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sim_service.carrier.base import UsageDay
+from sim_service.carrier.facts import UsageDay
 from sim_service.usage.models import SimUsage, SimUsageState
 
 _MEASURED = ("data_mo_bytes", "data_mt_bytes", "sms_mo", "sms_mt")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fleet_kit.errors import invalid
 from fleet_kit.schemas import ResponseModel, StrictModel
-from sim_service.carrier.base import UsageDay
+from sim_service.carrier.facts import UsageDay
 from sim_service.freshness import Freshness, Known, freshness
 from sim_service.usage.service import Usage
 

@@ -9,7 +9,8 @@ from fleet_kit.database import Sessions
 from fleet_kit.errors import FleetError
 from fleet_kit.outbox import Outbox
 from fleet_kit.scope import Scope
-from sim_service.carrier.base import Carrier, Priority, UsageDay
+from sim_service.carrier.base import Carrier
+from sim_service.carrier.facts import Priority, UsageDay
 from sim_service.freshness import SERVE_KNOWN, Known
 from sim_service.sims.service import SimService, owner_of
 from sim_service.usage import events

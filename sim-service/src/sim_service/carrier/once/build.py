@@ -40,7 +40,7 @@ async def open_once(settings: CarrierSettings, redis: Redis) -> AsyncIterator[Ca
         breaker = Breaker(
             "once", threshold=settings.carrier_breaker_failures, ttl=settings.carrier_breaker_seconds
         )
-        yield OnceCarrier(
+        yield OnceCarrier(  # type: ignore[misc]
             Transport(
                 http,
                 tokens,

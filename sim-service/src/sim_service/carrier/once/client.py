@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sim_service.carrier.base import CarrierQuota, CarrierSim, Priority, QuotaKind, SimPage, UsageDay
 from sim_service.carrier.errors import CarrierBadAnswer, CarrierSimNotFound
+from sim_service.carrier.facts import CarrierQuota, CarrierSim, Priority, QuotaKind, SimPage, UsageDay
 from sim_service.carrier.once import operations, records
 from sim_service.carrier.once.answers import Answer
 from sim_service.carrier.once.transport import Transport

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from sim_service.carrier.base import CarrierQuota, CarrierSim, QuotaKind, QuotaState, SimStatus, UsageDay
+from sim_service.carrier.facts import CarrierQuota, CarrierSim, QuotaKind, QuotaState, SimStatus, UsageDay
 from sim_service.carrier.once import values
 from sim_service.iccid import is_iccid
 

@@ -22,7 +22,6 @@ from tenacity import (
 
 from fleet_kit.errors import FleetError
 from sim_service.carrier import metrics
-from sim_service.carrier.base import Priority
 from sim_service.carrier.breaker import Breaker, BreakerOpen
 from sim_service.carrier.errors import (
     CarrierBadAnswer,
@@ -31,6 +30,7 @@ from sim_service.carrier.errors import (
     CarrierRateLimited,
     CarrierUnavailable,
 )
+from sim_service.carrier.facts import Priority
 from sim_service.carrier.once.answers import Answer, Throttled, TokenRefused, interpret, read
 from sim_service.carrier.once.operations import Operation
 from sim_service.carrier.once.tokens import TokenSource
