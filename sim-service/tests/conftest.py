@@ -92,6 +92,7 @@ async def settings(
         carrier_client_id="tester",
         carrier_client_secret=SecretStr("s3cret-of-tests"),
         carrier_requests_per_second=1000,
+        carrier_others_per_five_minutes=300_000,
         carrier_breaker_seconds=0.3,
         job_lease_seconds=3,
         sim_sync_every_seconds=0,

@@ -16,7 +16,8 @@ from sim_service.carrier.errors import (
     CarrierSimNotFound,
 )
 from sim_service.carrier.facts import Priority, QuotaKind, QuotaState, SimStatus, UsageDay
-from sim_service.carrier.once import records, values
+from sim_service.carrier.once import values
+from sim_service.carrier.once.records import sims as records
 
 from .carrier_support import ICCID, Script, carrier, html, ok, sim, truncated
 

@@ -22,6 +22,9 @@ class CarrierSettings(BaseSettings):
     carrier_client_id: str = Field(min_length=1)
     carrier_client_secret: Secret
     carrier_requests_per_second: float = Field(10.0, gt=0, le=1000, description="of all processes together")
+    carrier_others_per_five_minutes: int = Field(
+        100, ge=1, description="requests for orders, products and tickets, each, of all processes together"
+    )
     carrier_local_share: float = Field(
         0.25, gt=0, le=1, description="share of the rate that one process takes while Redis is away"
     )

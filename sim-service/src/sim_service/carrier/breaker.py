@@ -10,6 +10,7 @@ from sim_service.carrier import metrics
 from sim_service.carrier.errors import (
     CarrierBadAnswer,
     CarrierCredentialsRejected,
+    CarrierOutcomeUnknown,
     CarrierRateLimited,
     CarrierUnavailable,
 )
@@ -53,7 +54,7 @@ class Breaker:
     async def _observe(self, attempt: Callable[[], Awaitable[T]]) -> T:
         try:
             result = await attempt()
-        except (CarrierUnavailable, CarrierBadAnswer) as error:
+        except (CarrierUnavailable, CarrierBadAnswer, CarrierOutcomeUnknown) as error:
             self._context.handle_exception(error)
             raise
         except (CarrierRateLimited, CarrierCredentialsRejected):

@@ -1,6 +1,7 @@
 """Whose turn it is: one rate limit for every process that talks to the carrier.
 
-Turns are spaced evenly, so no second ever holds more than the limit. A person's request books the next
+Turns are spaced evenly, so no second ever holds more than the limit; where the limit is for minutes, a book
+may let `burst` of them run together first. A person's request books the next
 free turn and waits for it; a background job takes a turn only when nobody has booked one, or after it has
 waited for `patience` seconds. The book is one number in Redis, advanced by a script under Redis's own
 clock. Without Redis each process keeps its own book with a share of the rate.
@@ -28,11 +29,12 @@ _SCRIPT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local next_free = tonumber(redis.call('GET', KEYS[1]) or '0')
-local wait = next_free - now
+if next_free < now then next_free = now end
+local wait = next_free - now - tonumber(ARGV[3])
 if wait < 0 then wait = 0 end
 if wait > tonumber(ARGV[2]) then return {0, wait} end
-local booked = now + wait + tonumber(ARGV[1])
-redis.call('SET', KEYS[1], booked, 'PX', wait + tonumber(ARGV[1]) + 1000)
+local booked = next_free + tonumber(ARGV[1])
+redis.call('SET', KEYS[1], booked, 'PX', booked - now + 1000)
 return {1, wait}
 """
 
@@ -68,43 +70,53 @@ class Book(Protocol):
 
 
 class LocalBook:
-    """One process's own book; `rate` turns a second."""
+    """One process's own book; `rate` turns a second, `burst` of them ahead of their time."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, *, burst: int = 0) -> None:
         self._interval = _SPACING_MARGIN / rate
+        self._slack = burst * self._interval
         self._next_free = 0.0
 
     async def book(self, longest_wait: float) -> Booking:
         """Book the next turn if it comes within `longest_wait` seconds."""
         now = time.monotonic()
-        wait = max(0.0, self._next_free - now)
+        self._next_free = max(now, self._next_free)
+        wait = max(0.0, self._next_free - now - self._slack)
         if wait > longest_wait:
             return Booking(False, wait)
-        self._next_free = now + wait + self._interval
+        self._next_free += self._interval
         return Booking(True, wait)
 
     async def hold(self, seconds: float) -> None:
         """Give no turn for so long."""
-        self._next_free = max(self._next_free, time.monotonic() + seconds)
+        self._next_free = max(self._next_free, time.monotonic() + seconds + self._slack)
 
 
 class SharedBook:
     """The book in Redis, with the local one while Redis is away (asked again every `retry_redis` seconds)."""
 
     def __init__(
-        self, redis: Redis, key: str, rate: float, *, local_share: float, retry_redis: float = 2.0
+        self,
+        redis: Redis,
+        key: str,
+        rate: float,
+        *,
+        local_share: float,
+        burst: int = 0,
+        retry_redis: float = 2.0,
     ) -> None:
         self._interval_ms = max(1, round(1000 * _SPACING_MARGIN / rate))
+        self._slack_ms = burst * self._interval_ms
         self._key = key
         self._book = redis.register_script(_SCRIPT)
         self._hold = redis.register_script(_HOLD_SCRIPT)
-        self._local = LocalBook(rate * local_share)
+        self._local = LocalBook(rate * local_share, burst=round(burst * local_share))
         self._retry_redis = retry_redis
         self._away_until = 0.0
 
     async def book(self, longest_wait: float) -> Booking:
         """Book the next turn if it comes within `longest_wait` seconds."""
-        answer = await self._ask(self._book, [self._interval_ms, round(longest_wait * 1000)])
+        answer = await self._ask(self._book, [self._interval_ms, round(longest_wait * 1000), self._slack_ms])
         if answer is None:
             metrics.LOCAL_TURNS.inc()
             return await self._local.book(longest_wait)
@@ -114,7 +126,7 @@ class SharedBook:
     async def hold(self, seconds: float) -> None:
         """Give nobody a turn for so long."""
         await self._local.hold(seconds)
-        await self._ask(self._hold, [max(1, round(seconds * 1000))])
+        await self._ask(self._hold, [max(1, round(seconds * 1000)) + self._slack_ms])
 
     async def _ask(self, script: Any, args: list[int]) -> Any:
         if time.monotonic() < self._away_until:

@@ -13,10 +13,9 @@ from fleet_kit.errors import FleetError
 from sim_service.carrier.errors import (
     CarrierBadAnswer,
     CarrierRejected,
-    CarrierSimNotFound,
     CarrierUnavailable,
 )
-from sim_service.carrier.once.operations import Operation, unavailable
+from sim_service.carrier.once.operations import Operation, missing, unavailable
 
 _LONGEST_MESSAGE = 300
 _GONE = frozenset({405, 410, 501})
@@ -98,10 +97,7 @@ def _refusal(operation: Operation, status: int, body: bytes) -> FleetError:
     if status in _GONE or _speaks_of_routes(said):
         return unavailable(operation)
     if status == 404:
-        about_sim = "{iccid}" in operation.path
-        return (
-            CarrierSimNotFound("the carrier does not know this SIM") if about_sim else unavailable(operation)
-        )
+        return missing(operation)
     if status == 422:
         return CarrierRejected("the SIM has expired: only extending it is allowed", code="SIM_EXPIRED")
     details = {"status": status, "operation": operation.name, **said}

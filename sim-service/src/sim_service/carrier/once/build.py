@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.breaker import Breaker
 from sim_service.carrier.once.client import OnceCarrier
+from sim_service.carrier.once.operations import ORDERS, PRODUCTS, SUPPORT
 from sim_service.carrier.once.tokens import TokenSource
 from sim_service.carrier.once.transport import Transport
 from sim_service.carrier.turns import SharedBook, Turns
@@ -24,12 +25,14 @@ async def open_once(settings: CarrierSettings, redis: Redis) -> AsyncIterator[Ca
     timeout = httpx.Timeout(20, connect=3, pool=5)
     async with httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as http:
         client_id = settings.carrier_client_id
-        book = SharedBook(
-            redis,
-            f"carrier:once:turns:{client_id}",
-            settings.carrier_requests_per_second,
-            local_share=settings.carrier_local_share,
-        )
+        turns = f"carrier:once:turns:{client_id}"
+        share = settings.carrier_local_share
+        book = SharedBook(redis, turns, settings.carrier_requests_per_second, local_share=share)
+        burst, rate = _burst_and_rate(settings.carrier_others_per_five_minutes)
+        lanes = {
+            lane: Turns(SharedBook(redis, f"{turns}:{lane}", rate, local_share=share, burst=burst))
+            for lane in (ORDERS, PRODUCTS, SUPPORT)
+        }
         tokens = TokenSource(
             http,
             redis,
@@ -40,13 +43,20 @@ async def open_once(settings: CarrierSettings, redis: Redis) -> AsyncIterator[Ca
         breaker = Breaker(
             "once", threshold=settings.carrier_breaker_failures, ttl=settings.carrier_breaker_seconds
         )
-        yield OnceCarrier(  # type: ignore[misc]
+        yield OnceCarrier(
             Transport(
                 http,
                 tokens,
                 Turns(book),
                 breaker,
+                lanes=lanes,
                 url=settings.carrier_url,
                 versions=settings.carrier_api_versions,
             )
         )
+
+
+def _burst_and_rate(per_five_minutes: int) -> tuple[int, float]:
+    """Half of the allowance at once, the rest evenly: together never more than it in any five minutes."""
+    burst = per_five_minutes // 2
+    return burst, max(1, per_five_minutes - burst - 1) / 300

@@ -22,16 +22,16 @@ from tenacity import (
 
 from fleet_kit.errors import FleetError
 from sim_service.carrier import metrics
-from sim_service.carrier.breaker import Breaker, BreakerOpen
+from sim_service.carrier.breaker import Breaker
 from sim_service.carrier.errors import (
     CarrierBadAnswer,
     CarrierCredentialsRejected,
-    CarrierOutcomeUnknown,
     CarrierRateLimited,
     CarrierUnavailable,
 )
 from sim_service.carrier.facts import Priority
 from sim_service.carrier.once.answers import Answer, Throttled, TokenRefused, interpret, read
+from sim_service.carrier.once.calls import Call
 from sim_service.carrier.once.operations import Operation
 from sim_service.carrier.once.tokens import TokenSource
 from sim_service.carrier.turns import Turns
@@ -59,7 +59,10 @@ PATIENCE: Mapping[Priority, Patience] = {
 
 
 class Transport:
-    """Sends operations. `versions`: API versions that are switched on; `most_bytes`: largest answer read."""
+    """Sends operations. `versions`: API versions that are switched on; `most_bytes`: largest answer read.
+
+    `lanes`: turns of the groups of paths that have a rate limit of their own; `turns` are everybody else's.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Transport:
         turns: Turns,
         breaker: Breaker,
         *,
+        lanes: Mapping[str, Turns] | None = None,
         url: str,
         versions: Collection[str],
         patience: Mapping[Priority, Patience] = PATIENCE,
@@ -75,8 +79,13 @@ class Transport:
         throttle_seconds: float = 1.0,
     ) -> None:
         self._http, self._tokens, self._turns, self._breaker = http, tokens, turns, breaker
+        self._lanes = lanes or {}
         self._url, self._versions = url, frozenset(versions)
         self._patience, self._most_bytes, self._throttle_seconds = patience, most_bytes, throttle_seconds
+
+    def version_of(self, operation: Operation) -> str:
+        """The API version that the operation goes to; raises CarrierOperationUnavailable."""
+        return operation.version(self._versions)
 
     async def send(
         self,
@@ -84,15 +93,16 @@ class Transport:
         *,
         priority: Priority,
         iccid: str = "",
+        item: str = "",
         params: Mapping[str, str | int] | None = None,
         body: Any = None,
     ) -> Answer:
         """The answer of a success; raises the errors of `sim_service.carrier.errors`."""
-        version = operation.version(self._versions)
-        call = _Call(
+        version = self.version_of(operation)
+        call = Call(
             operation,
             version,
-            f"{self._url}/{version}{operation.path.format(iccid=iccid)}",
+            f"{self._url}/{version}{operation.path.format(iccid=iccid, item=item)}",
             dict(params or {}),
             body,
             priority,
@@ -108,7 +118,7 @@ class Transport:
                 "the carrier asks to slow down", retry_after=max(1, round(wait))
             ) from None
 
-    async def _with_retries(self, call: "_Call") -> Answer:
+    async def _with_retries(self, call: Call) -> Answer:
         patience = self._patience[call.priority]
         retrying = AsyncRetrying(
             stop=stop_after_attempt(patience.tries) | stop_before_delay(patience.total_seconds),
@@ -121,9 +131,9 @@ class Transport:
                 return await self._breaker.call(lambda: self._try(call))
         raise AssertionError("unreachable: a try returns or raises")
 
-    async def _try(self, call: "_Call") -> Answer:
+    async def _try(self, call: Call) -> Answer:
         token = await self._tokens.get(refused=call.refused_token)
-        await self._turns.take(call.priority, longest_wait=call.deadline - time.monotonic())
+        await self._turns_of(call).take(call.priority, longest_wait=call.deadline - time.monotonic())
         started = time.monotonic()
         outcome = "ok"
         try:
@@ -133,7 +143,7 @@ class Transport:
             raise
         except Throttled as throttled:
             outcome = "throttled"
-            await self._turns.hold(throttled.retry_after or self._throttle_seconds)
+            await self._turns_of(call).hold(throttled.retry_after or self._throttle_seconds)
             raise
         except FleetError as error:
             outcome = error.code.lower()
@@ -142,7 +152,10 @@ class Transport:
             metrics.REQUESTS.labels(call.operation.name, call.version, outcome).inc()
             metrics.SECONDS.labels(call.operation.name).observe(time.monotonic() - started)
 
-    async def _exchange(self, call: "_Call", token: str) -> Answer:
+    def _turns_of(self, call: Call) -> Turns:
+        return self._lanes.get(call.operation.lane, self._turns)
+
+    async def _exchange(self, call: Call, token: str) -> Answer:
         request = self._http.build_request(
             call.operation.method,
             call.url,
@@ -165,41 +178,13 @@ class Transport:
             raise call.lost(error.message, unreadable=True) from error
         return self._read(call, response, content)
 
-    def _read(self, call: "_Call", response: httpx.Response, content: bytes) -> Answer:
+    def _read(self, call: Call, response: httpx.Response, content: bytes) -> Answer:
         try:
             return interpret(call.operation, response, content)
         except CarrierBadAnswer as error:
             raise call.lost(error.message, unreadable=True) from error
         except CarrierUnavailable as error:
             raise call.lost(error.message) from error
-
-
-@dataclass(slots=True)
-class _Call:
-    operation: Operation
-    version: str
-    url: str
-    params: dict[str, str | int]
-    body: Any
-    priority: Priority
-    deadline: float
-    refused_token: str | None = None
-    token_tries: int = 0
-
-    def lost(self, message: str, *, unreadable: bool = False) -> FleetError:
-        """What a lost or unreadable answer means for this operation."""
-        if not self.operation.repeatable:
-            return CarrierOutcomeUnknown(message, details={"operation": self.operation.name})
-        return CarrierBadAnswer(message) if unreadable else CarrierUnavailable(message)
-
-    def may_repeat(self, error: BaseException) -> bool:
-        """Whether another try is safe and makes sense."""
-        if isinstance(error, TokenRefused):
-            self.token_tries += 1
-            return self.token_tries < 2
-        if isinstance(error, BreakerOpen):
-            return self.priority is Priority.BACKGROUND
-        return isinstance(error, CarrierUnavailable | CarrierBadAnswer | Throttled)
 
 
 _growing = wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2)

@@ -21,8 +21,27 @@ def text(record: Mapping[str, Any], name: str, *, longest: int = 255) -> str | N
     value = record.get(name)
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    cleaned = "".join(char for char in str(value) if char != "\x00" and not "\ud800" <= char <= "\udfff")
-    return cleaned.strip()[:longest] or None
+    return clean(str(value)).strip()[:longest] or None
+
+
+def raw(record: Mapping[str, Any], name: str, *, longest: int) -> str:
+    """A string with its blanks, without characters that no store takes; left out: empty."""
+    value = record.get(name)
+    return clean(value)[:longest] if isinstance(value, str) else ""
+
+
+def clean(value: str) -> str:
+    """The string without NUL and halves of surrogate pairs."""
+    return "".join(char for char in value if char != "\x00" and not "\ud800" <= char <= "\udfff")
+
+
+def cleaned(value: Any) -> Any:
+    """JSON whose strings are clean, names included."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(name)): cleaned(inner) for name, inner in value.items()}
+    return [cleaned(inner) for inner in value] if isinstance(value, list) else value
 
 
 def flag(record: Mapping[str, Any], name: str) -> bool | None:

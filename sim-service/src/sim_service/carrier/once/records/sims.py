@@ -1,4 +1,4 @@
-"""1NCE's records as ours. Direction: in REST `rx` is what the SIM sent (MO), `tx` what it received (MT)."""
+"""SIMs, usage and quotas. Direction: in REST `rx` is what the SIM sent (MO), `tx` what it received (MT)."""
 
 from collections.abc import Mapping
 from decimal import Decimal
