@@ -37,6 +37,7 @@ class SandboxUnderTest:
         self.sandbox: Sandbox = self._app.sandbox
         self.calls: list[str] = []
         self.broken: int | None = None
+        self.under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with an HTML page and the status `broken` while that is set."""
@@ -47,7 +48,11 @@ class SandboxUnderTest:
                 await send({"type": "http.response.start", "status": self.broken, "headers": headers})
                 await send({"type": "http.response.body", "body": b"<html>Service Unavailable</html>"})
                 return
-        await self._app(scope, receive, send)
+        self.under_way += scope["type"] == "http"
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.under_way -= scope["type"] == "http"
 
     def reset(self, name: str = "spec") -> None:
         """A fresh world with the same SIMs."""

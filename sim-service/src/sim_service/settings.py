@@ -1,5 +1,6 @@
 """Settings of sim-service; every value can be set by the environment variable of the same name."""
 
+from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 from uuid import UUID
@@ -8,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fleet_kit.settings import DatabaseSettings, Secret, ServiceSettings
+from sim_service.carrier.facts import PaymentMethod
 
 
 class CarrierSettings(BaseSettings):
@@ -54,6 +56,23 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings):
         60, ge=0, description="a quota younger than this is not asked for again"
     )
     sync_parallel_pages: int = Field(4, ge=1, le=16, description="pages of SIMs in flight during a sync")
+    carrier_payment_method: PaymentMethod = Field(
+        PaymentMethod.BANK_TRANSFER, description="how top-ups are paid where nothing else is said"
+    )
+    topup_price: Decimal = Field(
+        Decimal("11.90"),
+        ge=0,
+        max_digits=10,
+        decimal_places=2,
+        description="gross price of a top-up, expected until an order has told the real one",
+    )
+    topup_currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="currency of that price")
+    topup_look_seconds: float = Field(
+        2.0, gt=0, description="how often the worker looks for purchases that wait for the carrier"
+    )
+    topup_give_up_seconds: float = Field(
+        900, ge=0, description="a lost purchase that shows no order at the carrier for so long did not happen"
+    )
     job_lease_seconds: float = Field(30.0, gt=0, description="a job without a sign of life is taken over")
 
 

@@ -10,14 +10,14 @@ from fleet_kit.denylist import open_redis
 from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
-from sim_service.jobs.kinds import default_periods
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
 from sim_service.links.consumers import DeviceEvents
 from sim_service.quotas.service import QuotaRefresh
-from sim_service.schedules.service import Schedules
 from sim_service.settings import Settings, get_settings
+from sim_service.sync.schedule import SyncSchedule
 from sim_service.sync.service import SyncOfAll
+from sim_service.topups.resolver import Resolver
 from sim_service.wiring import Resources, open_resources
 
 NAME = "sim-worker"
@@ -34,7 +34,8 @@ async def run(settings: Settings) -> None:
         consumer = BatchConsumer(
             url, SIM_EVENTS, each_event(DeviceEvents(resources.sessions).handle), publisher, NAME
         )
-        schedules = Schedules(resources.sessions, default_periods(settings))
+        resolver = Resolver(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
+        schedule = SyncSchedule(resources.sessions, every_seconds=settings.sim_sync_every_seconds)
         await run_worker(
             NAME,
             settings,
@@ -43,7 +44,8 @@ async def run(settings: Settings) -> None:
                 "purge": partial(every, _PURGE_SECONDS, _purging(relay), name="purge"),
                 "consume": consumer.run,
                 "jobs": job_runner(settings, resources).run,
-                "schedule": partial(every, _SCHEDULE_SECONDS, schedules.look, name="schedule"),
+                "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
+                "schedule": partial(every, _SCHEDULE_SECONDS, schedule.look, name="schedule"),
             },
             checks={
                 "postgres": resources.check_database,
@@ -60,6 +62,13 @@ def _purging(relay: OutboxRelay) -> Job:
         await relay.purge()
 
     return purge
+
+
+def _looking(resolver: Resolver) -> Job:
+    async def look() -> None:
+        await resolver.look()
+
+    return look
 
 
 def job_runner(settings: Settings, resources: Resources) -> JobRunner:

@@ -1,6 +1,6 @@
 """Queries on `sim_quotas`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import and_, literal, or_, select, tuple_, union_all
@@ -24,6 +24,13 @@ class QuotaRepository:
             self._scope.where(SimQuota.organization_id), SimQuota.iccid == iccid, SimQuota.kind == kind
         )
         return (await self._session.execute(statement)).scalar_one_or_none()
+
+    async def kept(self, iccids: Collection[str], kind: QuotaKind) -> Sequence[SimQuota]:
+        """The kept quotas of these SIMs."""
+        statement = select(SimQuota).where(
+            self._scope.where(SimQuota.organization_id), SimQuota.iccid.in_(iccids), SimQuota.kind == kind
+        )
+        return (await self._session.execute(statement)).scalars().all()
 
     def add(self, quota: SimQuota) -> None:
         """A quota heard of for the first time."""

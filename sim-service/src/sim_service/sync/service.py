@@ -98,7 +98,7 @@ class SyncOfAll:
             if facts:
                 await sims.take_over(facts, self._carrier.name)
             elif await sims.mark_missing(iccid):
-                job.count(missing=1)
+                job.result = {**job.result, "missing": job.result.get("missing", 0) + 1}
 
 
 class _Plan:
@@ -153,7 +153,14 @@ class SyncOfOne:
 def _count(job: Job, page: SimPage, applied: Applied) -> None:
     job.total = page.total
     job.done += page.raw_count
-    job.count(
-        created=applied.created, updated=applied.updated, unchanged=applied.unchanged, skipped=page.skipped
-    )
-    job.result = {**job.result, "pages": page.pages}
+    counts = {
+        "created": applied.created,
+        "updated": applied.updated,
+        "unchanged": applied.unchanged,
+        "skipped": page.skipped,
+    }
+    job.result = {
+        **job.result,
+        **{name: job.result.get(name, 0) + number for name, number in counts.items()},
+        "pages": page.pages,
+    }

@@ -1,1 +1,0 @@
-"""What became of each SIM of a job."""

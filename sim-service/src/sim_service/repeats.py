@@ -1,0 +1,38 @@
+"""Idempotency-Key for requests that ask the carrier, where no transaction may stay open meanwhile."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.errors import BadRequest
+from fleet_kit.idempotency import Idempotency
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The request's key, None where it has none, and what tells the request from others."""
+
+    key: str | None = None
+    fingerprint: str = ""
+
+    def within(self, session: AsyncSession) -> Idempotency:
+        """The key in a transaction of the service's own."""
+        return Idempotency(session, self.key, self.fingerprint)
+
+    def needed(self) -> None:
+        """Raise BadRequest where the request has no key."""
+        if self.key is None:
+            raise BadRequest("send an Idempotency-Key: this costs money", code="IDEMPOTENCY_KEY_REQUIRED")
+
+
+async def _repeat(
+    request: Request, idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None
+) -> Repeat:
+    content = request.method.encode() + request.url.path.encode() + await request.body()
+    return Repeat(idempotency_key, hashlib.sha256(content).hexdigest())
+
+
+RepeatKey = Annotated[Repeat, Depends(_repeat)]

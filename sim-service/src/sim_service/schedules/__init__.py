@@ -1,1 +1,0 @@
-"""Jobs that are asked for from time to time; people see, pause and change it."""

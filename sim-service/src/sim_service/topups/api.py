@@ -1,0 +1,96 @@
+"""HTTP: buy volume for a SIM, and read the ledger."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from fleet_kit.app import API
+from fleet_kit.pagination import Page, Paging
+from fleet_kit.principal import CurrentUser, Role
+from sim_service.iccid import IccidPath
+from sim_service.repeats import RepeatKey
+from sim_service.resources import AppCarrier, AppSessions, AppSettings
+from sim_service.topups.ledger import Prices, Purchase
+from sim_service.topups.schemas import (
+    MonthOut,
+    Months,
+    MonthsOut,
+    SimTopUpQuery,
+    TopUpIn,
+    TopUpOut,
+    TopUpQuery,
+)
+from sim_service.topups.service import TopUpService
+
+router = APIRouter(tags=["top-ups"])
+
+
+def _top_ups(
+    user: CurrentUser, sessions: AppSessions, carrier: AppCarrier, settings: AppSettings
+) -> TopUpService:
+    prices = Prices(settings.topup_price, settings.topup_currency)
+    return TopUpService(sessions, user.scope, carrier, prices=prices, fresh=settings.quota_fresh_seconds)
+
+
+TopUps = Annotated[TopUpService, Depends(_top_ups)]
+
+
+@router.post("/sims/{iccid}/topup", status_code=202)
+async def top_up(
+    *,
+    iccid: IccidPath,
+    user: CurrentUser,
+    top_ups: TopUps,
+    settings: AppSettings,
+    repeat: RepeatKey,
+    response: Response,
+    body: TopUpIn | None = None,
+) -> TopUpOut:
+    """Buy volume for one SIM. The answer is the ledger's row: poll its address until it is booked or failed.
+
+    Send an Idempotency-Key: repeated with it, the request finds its purchase instead of making another.
+    """
+    await top_ups.check(iccid)
+    user.require(Role.OPERATOR)
+    wanted = body or TopUpIn()
+    row = await top_ups.one(
+        iccid,
+        Purchase(
+            payment=wanted.payment_method or settings.carrier_payment_method,
+            requested_by=user.user_id,
+            even_if_ordered=wanted.even_if_ordered,
+        ),
+        repeat,
+    )
+    response.headers["Location"] = f"{API}/topups/{row.id}"
+    return TopUpOut.model_validate(row)
+
+
+@router.get("/sims/{iccid}/topups")
+async def list_of_sim(
+    iccid: IccidPath, top_ups: TopUps, paging: Paging, query: Annotated[SimTopUpQuery, Query()]
+) -> Page[TopUpOut]:
+    """The SIM's purchases, newest first."""
+    found = await top_ups.find(query.filter(iccid), paging)
+    return found.page(paging, TopUpOut.model_validate)
+
+
+@router.get("/topups")
+async def list_all(top_ups: TopUps, paging: Paging, query: Annotated[TopUpQuery, Query()]) -> Page[TopUpOut]:
+    """The organisation's ledger, newest first."""
+    found = await top_ups.find(query.filter(), paging)
+    return found.page(paging, TopUpOut.model_validate)
+
+
+@router.get("/topups/months")
+async def list_months(top_ups: TopUps, months: Annotated[Months, Depends()]) -> MonthsOut:
+    """What was bought in each month, by state; what is not failed costs money or may yet."""
+    rows = await top_ups.months(months.since, months.until)
+    return MonthsOut(items=[MonthOut.of(row) for row in rows])
+
+
+@router.get("/topups/{top_up_id}")
+async def read_top_up(top_up_id: UUID, top_ups: TopUps) -> TopUpOut:
+    """One purchase as it stands."""
+    return TopUpOut.model_validate(await top_ups.get(top_up_id))

@@ -1,0 +1,130 @@
+"""The ledger within one transaction: intents, prices, and what a SIM has open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.database import uuid7
+from fleet_kit.errors import Conflict, FleetError
+from fleet_kit.scope import EVERYTHING
+from sim_service.carrier.facts import PaymentMethod, QuotaKind
+from sim_service.quotas.repository import QuotaRepository
+from sim_service.sims.models import Sim
+from sim_service.sims.service import owner_of
+from sim_service.topups.models import ABANDONED, UNSETTLED, PurchaseKind, TopUp
+from sim_service.topups.repository import TopUpRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What one purchase for a SIM is expected to cost while no order has told."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What to buy for SIMs, how it is paid, and who asks for it.
+
+    `even_if_ordered`: also for a SIM whose earlier order is not booked yet.
+    """
+
+    payment: PaymentMethod
+    kind: PurchaseKind = PurchaseKind.TOP_UP
+    product_id: int | None = None
+    requested_by: UUID | None = None
+    policy_id: UUID | None = None
+    reference: str | None = None
+    even_if_ordered: bool = False
+
+
+@dataclass(slots=True)
+class Intents:
+    """Purchases that were entered, those found again by their reference, and SIMs that got none."""
+
+    made: list[TopUp] = field(default_factory=list)
+    known: list[TopUp] = field(default_factory=list)
+    refused: dict[str, FleetError] = field(default_factory=dict)
+
+
+class Ledger:
+    """Enters intents; the caller holds the locks of their SIMs."""
+
+    def __init__(self, session: AsyncSession, prices: Prices) -> None:
+        self._session, self._prices = session, prices
+        self._rows = TopUpRepository(session, EVERYTHING)
+
+    async def price(self, kind: PurchaseKind) -> Prices:
+        """What one purchase is expected to cost: as much as the last whose order told, else as set."""
+        last = await self._rows.last_price(kind)
+        return Prices(*last) if last else self._prices
+
+    async def intend(self, sims: Sequence[Sim], purchase: Purchase) -> Intents:
+        """Enter a purchase for each SIM that has none open."""
+        iccids = [sim.iccid for sim in sims]
+        intents, known = Intents(), {}
+        if purchase.reference is not None:
+            known = {row.iccid: row for row in await self._rows.referred(purchase.reference, iccids)}
+        intents.known = list(known.values())
+        open_rows = {row.iccid: row for row in await self._rows.pending(iccids)}
+        price, before = await self.price(purchase.kind), await self._before(iccids)
+        for sim in sims:
+            if sim.iccid in known:
+                continue
+            try:
+                refuse_second(open_rows.get(sim.iccid), purchase)
+                intents.made.append(_row(sim, purchase, price, before.get(sim.iccid)))
+            except FleetError as error:
+                intents.refused[sim.iccid] = error
+        for row in intents.made:
+            self._rows.add(row)
+        await self._session.flush()
+        return intents
+
+    async def _before(self, iccids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        kept = await QuotaRepository(self._session, EVERYTHING).kept(iccids, QuotaKind.DATA)
+        return {
+            quota.iccid: {
+                "total": str(quota.total),
+                "remaining": str(quota.remaining),
+                "expires_at": quota.expires_at.isoformat() if quota.expires_at else None,
+            }
+            for quota in kept
+        }
+
+
+def refuse_second(pending: TopUp | None, purchase: Purchase) -> None:
+    """Raise Conflict while a purchase for the SIM is under way."""
+    if pending is None or (purchase.even_if_ordered and pending.state not in UNSETTLED):
+        return
+    raise Conflict(
+        "another purchase for this SIM is under way",
+        code="TOPUP_IN_PROGRESS",
+        details={"id": str(pending.id), "state": pending.state, "iccid": pending.iccid},
+    )
+
+
+def _row(sim: Sim, purchase: Purchase, price: Prices, before: dict[str, Any] | None) -> TopUp:
+    now = datetime.now(UTC)
+    return TopUp(
+        id=uuid7(),
+        organization_id=owner_of(sim),
+        iccid=sim.iccid,
+        kind=purchase.kind,
+        payment_method=purchase.payment,
+        product_id=purchase.product_id,
+        amount=price.amount,
+        currency=price.currency,
+        requested_by=purchase.requested_by,
+        policy_id=purchase.policy_id,
+        reference=purchase.reference,
+        before=before,
+        next_look_at=now + ABANDONED,
+        created_at=now,
+    )
