@@ -16,6 +16,7 @@ from pymongo import AsyncMongoClient
 BATCH = 500
 WINDOW_SECONDS = 0.05
 QUEUE = "bench.raw"
+DEVICE, ORGANIZATION = str(uuid4()), str(uuid4())
 INDEXES = (("device_id", "ts"), ("organization_id", "seq"))
 
 
@@ -29,25 +30,28 @@ async def prepare(mongo_url: str, database: str) -> Any:
     return collection
 
 
+def document(name: str, metrics: dict[str, Any], now: datetime, number: int) -> dict[str, Any]:
+    """A reading as the platform stores it: ids of the same length, the same indexed fields."""
+    return {
+        "_id": f"{DEVICE}:{name}",
+        "organization_id": ORGANIZATION,
+        "device_id": DEVICE,
+        "id": name,
+        "ts": now,
+        "received_at": now,
+        "metrics": metrics,
+        "seq": number,
+    }
+
+
 def documents(bodies: list[bytes], start: int) -> list[dict[str, Any]]:
-    """What the loop stores: the decoded readings in the platform's form, unchecked."""
+    """What the loop stores: the decoded readings, unchecked."""
     now = datetime.now(UTC)
     found: list[dict[str, Any]] = []
     for raw in bodies:
         decoded = orjson.loads(raw)
         for reading in decoded if isinstance(decoded, list) else [decoded]:
-            found.append(
-                {
-                    "_id": f"bench:{reading['id']}",
-                    "organization_id": "bench",
-                    "device_id": "bench",
-                    "id": reading["id"],
-                    "ts": now,
-                    "received_at": now,
-                    "metrics": reading["metrics"],
-                    "seq": start + len(found),
-                }
-            )
+            found.append(document(reading["id"], reading["metrics"], now, start + len(found)))
     return found
 
 
@@ -88,19 +92,7 @@ async def insert_only(plan: dict[str, Any]) -> None:
     now = datetime.now(UTC)
     metrics = {"temperature": 21.5, "battery": 0.93, "data_bytes": 1200}
     batches = [
-        [
-            {
-                "_id": f"bench:{uuid4().hex}",
-                "organization_id": "bench",
-                "device_id": "bench",
-                "id": uuid4().hex,
-                "ts": now,
-                "received_at": now,
-                "metrics": metrics,
-                "seq": start + number,
-            }
-            for number in range(plan["size"])
-        ]
+        [document(uuid4().hex, metrics, now, start + number) for number in range(plan["size"])]
         for start in range(0, plan["expected"], plan["size"])
     ]
     begin = time.monotonic()

@@ -90,6 +90,21 @@ async def test_a_wrong_key_another_devices_topic_and_a_revoked_key_are_refused(j
     assert await person.stored(other) == []
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_a_session_that_is_open_ends_with_its_key(join: Join, method: str) -> None:
+    person = await join()
+    device, neighbour = await person.device(), await person.device()
+    async with neighbour.mqtt() as untouched:
+        with pytest.raises(aiomqtt.MqttError):
+            async with device.mqtt() as client, asyncio.timeout(BROKER_CACHE_SECONDS):
+                await client.publish(f"devices/{device.id}/telemetry", '{"metrics": {"a": 1}}', qos=1)
+                answer = await person.call(method, f"/devices/{device.id}/credentials")
+                assert answer.is_success
+                async for _ in client.messages:
+                    pass
+        await untouched.publish(f"devices/{neighbour.id}/telemetry", '{"metrics": {"a": 1}}', qos=1)
+
+
 async def test_a_rotated_key_replaces_the_old_one_at_once_over_http(join: Join) -> None:
     person = await join()
     device = await person.device()

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from yarl import URL
 
 from device_service.main import create
 from device_service.migrate import MIGRATIONS
@@ -31,7 +32,9 @@ def redis_url(make_redis_url: Callable[[], str]) -> str:
 
 
 @pytest.fixture(scope="session")
-async def settings(postgres_url: Callable[[str], str], redis_url: str, amqp_url: str) -> DeviceSettings:
+async def settings(
+    postgres_url: Callable[[str], str], redis_url: str, amqp_url: str, rabbitmq_management: httpx.Client
+) -> DeviceSettings:
     database = postgres_url("device")
     await asyncio.to_thread(migrate.upgrade, MIGRATIONS, database)
     return DeviceSettings(
@@ -41,6 +44,9 @@ async def settings(postgres_url: Callable[[str], str], redis_url: str, amqp_url:
         amqp_url=amqp_url,
         device_offline_after_seconds=60,
         publish_timeout_seconds=2,
+        broker_management_url=str(rabbitmq_management.base_url).removesuffix("/api/"),
+        broker_management_user=URL(amqp_url).user,
+        broker_management_password=URL(amqp_url).password,
         log_level="WARNING",
     )
 

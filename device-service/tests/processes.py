@@ -27,6 +27,9 @@ def environment(settings: DeviceSettings, **more: object) -> dict[str, str]:
         "REDIS_URL": settings.redis_url.get_secret_value(),
         "AMQP_URL": settings.amqp_url.get_secret_value(),
         "LOG_LEVEL": "WARNING",
+        "BROKER_MANAGEMENT_URL": settings.broker_management_url,
+        "BROKER_MANAGEMENT_USER": settings.broker_management_user,
+        "BROKER_MANAGEMENT_PASSWORD": settings.broker_management_password.get_secret_value(),
     }
     return dict(os.environ) | named | {name: str(value) for name, value in more.items()}
 

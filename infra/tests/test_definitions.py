@@ -43,8 +43,11 @@ def test_passwords_are_only_there_as_salted_hashes() -> None:
     assert hashed[4:] == hashlib.sha256(hashed[:4] + b"correct horse").digest()
 
 
-def test_only_the_administrator_has_the_tag(users: dict[str, BrokerUser]) -> None:
-    assert [name for name, user in users.items() if "administrator" in user.tags] == ["fleet-admin"]
+def test_who_closes_sessions_is_an_administrator_that_sees_no_message(users: dict[str, BrokerUser]) -> None:
+    tagged = {name for name, user in users.items() if "administrator" in user.tags}
+    assert tagged == {"fleet-admin", "fleet-sessions"}
+    closer = users["fleet-sessions"]
+    assert {closer.configure, closer.write, closer.read} == {"^$"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pydantic import Field
 from yarl import URL
 
-from fleet_kit.settings import DatabaseSettings, Port, ServiceSettings
+from fleet_kit.settings import DatabaseSettings, Port, Secret, ServiceSettings
 
 
 class DeviceSettings(ServiceSettings, DatabaseSettings):
@@ -19,6 +19,13 @@ class DeviceSettings(ServiceSettings, DatabaseSettings):
     device_sweep_every_seconds: float = Field(
         2, gt=0, le=600, description="pause between two searches for devices that fell silent"
     )
+
+    broker_management_url: str = Field(
+        pattern=r"^https?://[^@?#]+[^/@?#]$",
+        description="RabbitMQ's management API, without a slash at the end: closes sessions of revoked keys",
+    )
+    broker_management_user: str = Field(min_length=1, description="a broker user with the tag administrator")
+    broker_management_password: Secret
 
     @property
     def broker_vhost(self) -> str:

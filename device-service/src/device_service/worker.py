@@ -1,10 +1,11 @@
-"""The worker: outbox relay, consumer of sightings, sweeper."""
+"""The worker: outbox relay, consumer of sightings, sweeper, closer of sessions."""
 
 from sqlalchemy import text
 
 from device_service.consumers import EventsConsumer
 from device_service.main import caches
 from device_service.presence.service import PresenceService
+from device_service.sessions.service import SessionCloser, broker_management
 from device_service.settings import settings
 from device_service.sim_links.service import SimLinkService
 from fleet_contracts.topology import DEVICE_EVENTS
@@ -18,6 +19,7 @@ from fleet_kit.worker import every, main, run_worker
 
 NAME = "device-worker"
 PURGE_EVERY_SECONDS = 3600
+CLOSE_SESSIONS_SECONDS = 0.5
 
 
 async def run() -> None:
@@ -32,6 +34,11 @@ async def run() -> None:
     handler = EventsConsumer(presence, SimLinkService(sessions, copies))
     consumer = BatchConsumer(url, DEVICE_EVENTS, handler, publisher, NAME)
     relay = OutboxRelay(engine, publisher)
+    management = broker_management(config)
+    closer = SessionCloser(sessions, management)
+
+    async def close_sessions() -> None:
+        await closer.round()
 
     async def sweep() -> None:
         # While sightings do not arrive, silence says nothing about the devices.
@@ -53,6 +60,9 @@ async def run() -> None:
                 "relay": relay.run,
                 "consume": consumer.run,
                 "sweep": lambda: every(config.device_sweep_every_seconds, sweep, name="sweep"),
+                "close sessions": lambda: every(
+                    CLOSE_SESSIONS_SECONDS, close_sessions, name="close sessions"
+                ),
                 "purge": lambda: every(PURGE_EVERY_SECONDS, purge, name="purge"),
             },
             checks={
@@ -64,6 +74,7 @@ async def run() -> None:
             stops=[consumer.stop],
         )
     finally:
+        await management.aclose()
         await publisher.close()
         await redis.aclose()
         await engine.dispose()

@@ -1,4 +1,5 @@
-"""The broker's users: one for each service with the least it needs, an administrator, and one for people."""
+"""The broker's users: one for each service with the least it needs, an administrator, one for people, and
+one that closes sessions of devices: only an administrator may close those of others."""
 
 from fleet_contracts import topology
 from fleet_infra.definitions import BrokerUser
@@ -25,6 +26,7 @@ def broker_users(secrets: Secrets) -> list[BrokerUser]:
             read=".*",
             tags=("monitoring",),
         ),
+        BrokerUser("fleet-sessions", secrets.rabbitmq_sessions, "^$", "^$", "^$", ("administrator",)),
         _service("signing", secrets.rabbitmq_signing, queue=None),
         _service("device", secrets.rabbitmq_device, queue=topology.DEVICE_EVENTS.name, write=(TELEMETRY,)),
         _service("sim", secrets.rabbitmq_sim, queue=topology.SIM_EVENTS.name),

@@ -75,7 +75,12 @@ def service_environment(
             "PLATFORM_ADMIN_EMAIL": settings.admin_email,
             "PLATFORM_ADMIN_PASSWORD": secrets.admin_password,
         },
-        "device": {"DEVICE_OFFLINE_AFTER_SECONDS": str(settings.device_offline_after_seconds)},
+        "device": {
+            "DEVICE_OFFLINE_AFTER_SECONDS": str(settings.device_offline_after_seconds),
+            "BROKER_MANAGEMENT_URL": f"http://127.0.0.1:{settings.rabbitmq_management_port}",
+            "BROKER_MANAGEMENT_USER": "fleet-sessions",
+            "BROKER_MANAGEMENT_PASSWORD": secrets.rabbitmq_sessions,
+        },
         "sim": {
             "CARRIER_URL": f"http://127.0.0.1:{settings.sandbox_port}",
             "CARRIER_CLIENT_ID": secrets.carrier_client_id,

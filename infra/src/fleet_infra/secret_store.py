@@ -27,6 +27,7 @@ class Secrets:
     mongo: str = field(default_factory=_secret)
     rabbitmq_admin: str = field(default_factory=_secret)
     rabbitmq_access: str = field(default_factory=_secret)
+    rabbitmq_sessions: str = field(default_factory=_secret)
     rabbitmq_signing: str = field(default_factory=_secret)
     rabbitmq_device: str = field(default_factory=_secret)
     rabbitmq_sim: str = field(default_factory=_secret)

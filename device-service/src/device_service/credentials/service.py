@@ -10,6 +10,7 @@ from device_service.credentials.repository import CredentialRepository
 from device_service.devices.changes import Changes
 from device_service.devices.models import Device
 from device_service.devices.service import DeviceService
+from device_service.sessions.service import SessionEnds
 from fleet_kit.database import Sessions
 from fleet_kit.principal import Principal
 from fleet_kit.scope import EVERYTHING
@@ -26,6 +27,7 @@ class CredentialService:
     ) -> None:
         self._credentials = CredentialRepository(session, principal.scope)
         self._devices, self._changes = devices, changes
+        self._session_ends = SessionEnds(session)
 
     async def issue(self, device: Device) -> str:
         """A new key; the old one, if any, is worth nothing from the commit on."""
@@ -36,12 +38,15 @@ class CredentialService:
 
     async def rotate(self, device_id: UUID) -> str:
         """A new key for an existing device; raises NotFound, Forbidden."""
-        return await self.issue(await self._devices.editable(device_id))
+        device = await self._devices.editable(device_id)
+        await self._session_ends.request(device.id)
+        return await self.issue(device)
 
     async def revoke(self, device_id: UUID) -> None:
         """Leave the device without a key; raises NotFound, Forbidden."""
         device = await self._devices.editable(device_id)
         await self._credentials.delete(device.id)
+        await self._session_ends.request(device.id)
         self._changes.credential(device.id)
 
 

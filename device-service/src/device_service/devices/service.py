@@ -11,6 +11,7 @@ from device_service.devices.models import Device
 from device_service.devices.preconditions import Precondition
 from device_service.devices.repository import DeviceRepository
 from device_service.devices.schemas import DeviceFilter, DeviceIn
+from device_service.sessions.service import SessionEnds
 from fleet_kit.errors import Conflict, NotFound
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
@@ -84,6 +85,7 @@ class DeviceService:
         await self._devices.delete(device)
         await self._session.flush()
         await self._outbox.add(events.deleted(device))
+        await SessionEnds(self._session).request(device.id)
         self._changes.device(device)
         self._changes.credential(device.id)
 
