@@ -11,7 +11,8 @@ ROUTES = {
     "signing": ["auth/login", "auth/jwks.json", "users/", "users/verify-token", "organizations", "signing/x"],
     "device": ["devices/", "devices/7/telemetry", "device/openapi.json"],
     "sim": [
-        "sims", "sims/89/usage", "topups", "topup-policies", "orders", "products", "support-tickets", "jobs/1", "sim/x",
+        *("sims", "sims/89/usage", "topups", "topup-policies", "orders", "products"),
+        *("support-tickets", "jobs/1", "sim/x"),
     ],
     "monitoring": ["monitoring/data", "monitoring/stats", "monitoring/openapi.json"],
 }  # fmt: skip
