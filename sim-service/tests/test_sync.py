@@ -16,7 +16,7 @@ from sim_service.carrier.errors import (
 from sim_service.carrier.facts import CarrierSim, Priority, SimPage, SimStatus
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import Held, JobRunner
-from sim_service.sync.schedule import SyncSchedule
+from sim_service.schedules.service import Schedules
 from sim_service.sync.service import SyncOfAll
 
 from .support import Fleet
@@ -299,9 +299,9 @@ async def test_a_platform_administrator_fetches_a_sim_not_yet_known(fleet: Fleet
 
 
 async def test_syncs_are_asked_for_on_schedule_once(fleet: Fleet) -> None:
-    await SyncSchedule(fleet.sessions, every_seconds=0).look()
+    await Schedules(fleet.sessions, {JobKind.SYNC_SIMS: 0}).look()
     assert (await fleet.platform.get("/jobs")).json()["total"] == 0
-    schedule = SyncSchedule(fleet.sessions, every_seconds=60)
+    schedule = Schedules(fleet.sessions, {JobKind.SYNC_SIMS: 60})
     await asyncio.gather(schedule.look(), schedule.look())
     await schedule.look()
     assert (await fleet.platform.get("/jobs")).json()["total"] == 1

@@ -9,9 +9,11 @@ from fleet_kit.app import create_app
 from fleet_kit.bootstrap import open_common
 from fleet_kit.health import Check
 from sim_service.claims import api as claims
+from sim_service.job_items import api as job_items
 from sim_service.jobs import api as jobs
 from sim_service.links import api as links
 from sim_service.quotas import api as quotas
+from sim_service.schedules import api as schedules
 from sim_service.settings import Settings
 from sim_service.sims import api as sims
 from sim_service.sync import api as sync
@@ -28,8 +30,11 @@ ROUTERS = [
     usage.router,
     quotas.router,
     topups.router,
+    schedules.router,
     jobs.router,
+    job_items.router,
 ]
+"""In the order of their paths: what is fixed goes before what takes any name."""
 
 
 def build(settings: Settings) -> FastAPI:

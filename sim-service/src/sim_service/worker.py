@@ -10,12 +10,13 @@ from fleet_kit.denylist import open_redis
 from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
+from sim_service.jobs.kinds import default_periods
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
 from sim_service.links.consumers import DeviceEvents
 from sim_service.quotas.service import QuotaRefresh
+from sim_service.schedules.service import Schedules
 from sim_service.settings import Settings, get_settings
-from sim_service.sync.schedule import SyncSchedule
 from sim_service.sync.service import SyncOfAll
 from sim_service.topups.resolver import Resolver
 from sim_service.wiring import Resources, open_resources
@@ -35,7 +36,7 @@ async def run(settings: Settings) -> None:
             url, SIM_EVENTS, each_event(DeviceEvents(resources.sessions).handle), publisher, NAME
         )
         resolver = Resolver(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
-        schedule = SyncSchedule(resources.sessions, every_seconds=settings.sim_sync_every_seconds)
+        schedules = Schedules(resources.sessions, default_periods(settings))
         await run_worker(
             NAME,
             settings,
@@ -45,7 +46,7 @@ async def run(settings: Settings) -> None:
                 "consume": consumer.run,
                 "jobs": job_runner(settings, resources).run,
                 "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
-                "schedule": partial(every, _SCHEDULE_SECONDS, schedule.look, name="schedule"),
+                "schedule": partial(every, _SCHEDULE_SECONDS, schedules.look, name="schedule"),
             },
             checks={
                 "postgres": resources.check_database,

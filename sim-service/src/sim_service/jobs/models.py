@@ -1,6 +1,6 @@
 """The tables `jobs` and `job_pages`: long work, its progress, and which parts are done."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet_kit.database import UtcDateTime, uuid7
+from fleet_kit.errors import Conflict
 from sim_service.database import Base
 
 
 class JobKind(StrEnum):
-    """What a job does."""
+    """What a job does. Its rules stand in kinds.py, who does it in worker.py."""
 
     SYNC_SIMS = "sync_sims"
     REFRESH_QUOTAS = "refresh_quotas"
@@ -27,6 +28,7 @@ class JobState(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
@@ -34,10 +36,10 @@ _OPEN = text("state IN ('queued', 'running')")
 
 
 class Job(Base):
-    """A piece of work. At most one of a kind is open; whoever holds its lease works on it.
+    """A piece of work; whoever holds its lease works on it. No two open jobs have the same `open_key`.
 
     `organization_id` None: for the carrier's whole account, seen by every organisation. `result` are
-    counters, readable while it runs.
+    counters, readable while it runs. `announced_at`: when workers were last told that it is due.
     """
 
     __tablename__ = "jobs"
@@ -47,6 +49,8 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(20), default=JobState.QUEUED)
     organization_id: Mapped[UUID | None] = mapped_column(Uuid)
     requested_by: Mapped[UUID | None] = mapped_column(Uuid)
+    open_key: Mapped[str | None] = mapped_column(Text)
+    params: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
     done: Mapped[int] = mapped_column(Integer, default=0)
     total: Mapped[int | None] = mapped_column(Integer)
     result: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
@@ -55,15 +59,40 @@ class Job(Base):
     leased_by: Mapped[str | None] = mapped_column(String(64))
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
-        Index("uq_jobs_open_kind", "kind", unique=True, postgresql_where=_OPEN),
+        Index("uq_jobs_open_key", "open_key", unique=True, postgresql_where=_OPEN),
+        Index("ix_jobs_open", "created_at", postgresql_where=_OPEN),
         Index("ix_jobs_kind_state_started", "kind", "state", "started_at"),
+        Index("ix_jobs_kind_created", "kind", "created_at", "id"),
+        Index("ix_jobs_owner_created", "organization_id", "created_at", "id"),
         Index("ix_jobs_created_at", "created_at", "id"),
+        Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     )
+
+    def count(self, **numbers: int) -> None:
+        """Add to counters of the result."""
+        added = {name: self.result.get(name, 0) + number for name, number in numbers.items()}
+        self.result = {**self.result, **added}
+
+    def cancel(self) -> None:
+        """End it: at once if nobody has begun, else whoever holds it ends it after the part in hand.
+
+        Raises Conflict if it is over.
+        """
+        if self.state not in OPEN_STATES:
+            raise Conflict(f"the job is over: {self.state}", code="JOB_OVER", details={"state": self.state})
+        now = datetime.now(UTC)
+        self.cancel_requested_at = self.cancel_requested_at or now
+        if self.started_at is None:
+            self.state, self.finished_at = JobState.CANCELLED, now
+        else:
+            self.due_at = min(self.due_at, now)
 
 
 class JobPage(Base):

@@ -1,17 +1,26 @@
 """Queries on `jobs` and `job_pages`."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from fleet_kit.database import uuid7
 from fleet_kit.scope import Scope
 from sim_service.jobs.models import OPEN_STATES, Job, JobKind, JobPage, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Conditions that must all hold; None does not restrict."""
+
+    kind: JobKind | None = None
+    state: JobState | None = None
 
 
 class JobRepository:
@@ -20,69 +29,57 @@ class JobRepository:
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self._session, self._scope = session, scope
 
-    async def get(self, job_id: UUID) -> Job | None:
-        """One job."""
+    async def get(self, job_id: UUID, *, for_update: bool = False) -> Job | None:
+        """One job; `for_update` locks its row until the commit."""
         statement = self._visible().where(Job.id == job_id)
+        if for_update:
+            statement = statement.with_for_update().execution_options(populate_existing=True)
         return (await self._session.execute(statement)).scalar_one_or_none()
 
-    async def page(self, *, limit: int, offset: int, after: tuple[datetime, UUID] | None) -> Sequence[Job]:
+    async def page(
+        self, wanted: JobFilter, *, limit: int, offset: int, after: tuple[datetime, UUID] | None
+    ) -> Sequence[Job]:
         """Newest first, from an offset or behind the job `after`."""
-        statement = self._visible()
+        statement = self._visible().where(*_conditions(wanted))
         if after is not None:
             statement = statement.where(tuple_(Job.created_at, Job.id) < tuple_(*after))
         statement = statement.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit).offset(offset)
         return (await self._session.execute(statement)).scalars().all()
 
-    async def count(self) -> int:
+    async def count(self, wanted: JobFilter) -> int:
         """How many jobs there are to see."""
-        return (
-            await self._session.execute(select(func.count()).select_from(self._visible().subquery()))
-        ).scalar_one()
+        found = self._visible().where(*_conditions(wanted)).subquery()
+        return (await self._session.execute(select(func.count()).select_from(found))).scalar_one()
 
-    async def open(self, kind: JobKind) -> Job | None:
-        """The one job of a kind that is not over."""
-        statement = select(Job).where(Job.kind == kind, Job.state.in_(OPEN_STATES))
+    async def open(self, open_key: str) -> Job | None:
+        """The job with this key that is not over."""
+        statement = select(Job).where(Job.open_key == open_key, Job.state.in_(OPEN_STATES))
         return (await self._session.execute(statement)).scalar_one_or_none()
 
-    async def add(self, kind: JobKind, requested_by: UUID | None) -> Job | None:
-        """A new job, or None while one of its kind is open."""
-        statement = (
-            insert(Job)
-            .values(
-                id=uuid7(),
-                kind=kind,
-                state=JobState.QUEUED,
-                requested_by=requested_by,
-                done=0,
-                result={},
-                failures=0,
-            )
-            .on_conflict_do_nothing()
-            .returning(Job)
-        )
-        return (await self._session.execute(statement)).scalar_one_or_none()
+    async def add(self, values: dict[str, Any]) -> Job | None:
+        """A new job, or None while one with its key is open."""
+        statement = insert(Job).values(state=JobState.QUEUED, done=0, result={}, failures=0, **values)
+        statement = statement.on_conflict_do_nothing()
+        return (await self._session.execute(statement.returning(Job))).scalar_one_or_none()
 
     async def last_success(self, kind: JobKind) -> datetime | None:
-        """When the last job of a kind that succeeded was started."""
-        statement = select(func.max(Job.started_at)).where(Job.kind == kind, Job.state == JobState.SUCCEEDED)
+        """When the last job of a kind for the whole account that succeeded was started."""
+        statement = select(func.max(Job.started_at)).where(
+            Job.kind == kind, Job.state == JobState.SUCCEEDED, Job.organization_id.is_(None)
+        )
         return (await self._session.execute(statement)).scalar_one()
 
     async def last_request(self, kind: JobKind) -> datetime | None:
-        """When a job of a kind was last asked for."""
-        return (
-            await self._session.execute(select(func.max(Job.created_at)).where(Job.kind == kind))
-        ).scalar_one()
+        """When a job of a kind for the whole account was last asked for."""
+        statement = select(func.max(Job.created_at)).where(Job.kind == kind, Job.organization_id.is_(None))
+        return (await self._session.execute(statement)).scalar_one()
 
-    async def take(self, worker: str, until: datetime) -> Job | None:
-        """Lease the oldest job that is due and in nobody's hands."""
-        free = or_(Job.leased_until.is_(None), Job.leased_until < func.now())
-        due = (
-            select(Job.id)
-            .where(Job.state.in_(OPEN_STATES), Job.due_at <= func.now(), free)
-            .order_by(Job.created_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+    async def take(self, worker: str, until: datetime, job_id: UUID | None = None) -> Job | None:
+        """Lease the oldest job that is due and in nobody's hands, or this one if it is so."""
+        due = select(Job.id).where(*_due(), ~_sibling_runs()).order_by(Job.created_at, Job.id).limit(1)
+        due = due.with_for_update(skip_locked=job_id is None)
+        if job_id is not None:
+            due = due.where(Job.id == job_id)
         statement = (
             update(Job)
             .where(Job.id == due.scalar_subquery())
@@ -96,6 +93,23 @@ class JobRepository:
         )
         return (await self._session.execute(statement)).scalar_one_or_none()
 
+    async def announce(self, again_after: timedelta, limit: int) -> Sequence[UUID]:
+        """Note as announced the jobs that are due and were not announced for so long; their ids."""
+        silent = or_(
+            Job.announced_at.is_(None),
+            Job.announced_at < Job.due_at,
+            Job.announced_at < func.now() - again_after,
+        )
+        found = (
+            select(Job.id)
+            .where(*_due(), silent, ~_sibling_runs())
+            .order_by(Job.created_at, Job.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = update(Job).where(Job.id.in_(found)).values(announced_at=func.now()).returning(Job.id)
+        return (await self._session.execute(statement)).scalars().all()
+
     async def held(self, job_id: UUID, worker: str) -> Job | None:
         """The job, locked, if it is still in this worker's hands."""
         statement = (
@@ -107,8 +121,8 @@ class JobRepository:
 
     async def change_held(self, job_id: UUID, worker: str, values: dict[str, Any]) -> bool:
         """Write columns of a job in this worker's hands; False if it is not."""
-        statement = update(Job).where(and_(Job.id == job_id, Job.leased_by == worker)).values(**values)
-        changed = await self._session.execute(statement.returning(Job.id))
+        mine = and_(Job.id == job_id, Job.leased_by == worker, Job.state == JobState.RUNNING)
+        changed = await self._session.execute(update(Job).where(mine).values(**values).returning(Job.id))
         return changed.scalar_one_or_none() is not None
 
     async def add_page(self, job_id: UUID, page: int, iccids: Sequence[str]) -> None:
@@ -131,3 +145,30 @@ class JobRepository:
 def listed_iccids(job_id: UUID) -> Select[str]:
     """Subquery: every ICCID on the finished pages of a job."""
     return select(func.unnest(JobPage.iccids)).where(JobPage.job_id == job_id)
+
+
+def _conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
+    given = ((Job.kind, wanted.kind), (Job.state, wanted.state))
+    return [column == value for column, value in given if value is not None]
+
+
+def _due() -> tuple[ColumnElement[bool], ...]:
+    free = or_(Job.leased_until.is_(None), Job.leased_until < func.now())
+    return Job.state.in_(OPEN_STATES), Job.due_at <= func.now(), free
+
+
+def _sibling_runs() -> ColumnElement[bool]:
+    """Of jobs without a key, an older one of the same kind and organisation is not over."""
+    older = aliased(Job)
+    return and_(
+        Job.open_key.is_(None),
+        select(older.id)
+        .where(
+            older.open_key.is_(None),
+            older.kind == Job.kind,
+            older.organization_id == Job.organization_id,
+            older.state.in_(OPEN_STATES),
+            tuple_(older.created_at, older.id) < tuple_(Job.created_at, Job.id),
+        )
+        .exists(),
+    )

@@ -7,8 +7,10 @@ write of a job checks the lease in the same transaction, so a worker that lost i
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
@@ -18,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
 from fleet_kit.errors import FleetError
-from fleet_kit.scope import EVERYTHING
+from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.errors import CarrierAway
 from sim_service.jobs.models import Job, JobKind, JobState
 from sim_service.jobs.repository import JobRepository
@@ -34,19 +36,36 @@ class LeaseLost(Exception):
     """Another worker has the job now."""
 
 
+class JobCancelled(Exception):
+    """Somebody ended the job; what its handler has not yet begun is left undone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A job in this worker's hands."""
+    """A job in this worker's hands. `organization_id` None: it covers the whole account."""
 
     id: UUID
     worker: str
     sessions: Sessions
+    organization_id: UUID | None = None
+    requested_by: UUID | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
-    async def in_transaction(self, session: AsyncSession) -> Job:
-        """The job, locked in the transaction that writes for it; raises LeaseLost."""
+    @property
+    def scope(self) -> Scope:
+        """What the job's queries may see."""
+        return Scope(self.organization_id)
+
+    async def in_transaction(self, session: AsyncSession, *, finish_part: bool = False) -> Job:
+        """The job, locked in the transaction that writes for it; raises LeaseLost.
+
+        Raises JobCancelled too, unless `finish_part` says that a part begun earlier is being noted.
+        """
         job = await JobRepository(session, EVERYTHING).held(self.id, self.worker)
         if job is None:
             raise LeaseLost
+        if job.cancel_requested_at is not None and not finish_part:
+            raise JobCancelled
         job.failures = 0
         return job
 
@@ -67,14 +86,14 @@ Handler = Callable[[Held], Awaitable[None]]
 
 
 class JobRunner:
-    """Works on one job at a time. `lease`: seconds without a sign of life until another may take over."""
+    """Works on jobs. `lease`: seconds without a sign of life until another may take one over."""
 
     def __init__(
         self, sessions: Sessions, handlers: Mapping[JobKind, Handler], *, lease: float, poll: float = 0.5
     ) -> None:
         self._sessions, self._handlers = sessions, handlers
         self._lease, self._poll = timedelta(seconds=lease), poll
-        self._worker = uuid4().hex
+        self._worker, self._turn = uuid4().hex, count()
 
     async def run(self) -> None:
         """Work until cancelled; a database that is away is waited for."""
@@ -87,16 +106,20 @@ class JobRunner:
             if not worked:
                 await asyncio.sleep(self._poll)
 
-    async def once(self) -> bool:
-        """Take one job and work on it; False if there is none."""
+    async def once(self, job_id: UUID | None = None) -> bool:
+        """Take a job that is due, or this one, and work on it; False if there is none to take."""
+        worker = f"{self._worker}-{next(self._turn)}"
         async with self._sessions.begin() as session:
-            job = await JobRepository(session, EVERYTHING).take(self._worker, datetime.now(UTC) + self._lease)
+            until = datetime.now(UTC) + self._lease
+            job = await JobRepository(session, EVERYTHING).take(worker, until, job_id)
         if job is None:
             return False
-        held = Held(job.id, self._worker, self._sessions)
+        held = Held(job.id, worker, self._sessions, job.organization_id, job.requested_by, job.params)
         log.info("job taken", job_id=str(job.id), kind=job.kind, done=job.done)
         try:
             await self._work(JobKind(job.kind), held)
+        except JobCancelled:
+            await self._over(held, job.kind, JobState.CANCELLED)
         except LeaseLost:
             log.warning("job lost to another worker", job_id=str(job.id))
         except asyncio.CancelledError:
@@ -105,8 +128,7 @@ class JobRunner:
         except Exception as error:
             await self._failed(held, job.kind, error)
         else:
-            await self._write(held, state=JobState.SUCCEEDED, finished_at=datetime.now(UTC), error=None)
-            FINISHED.labels(job.kind, "succeeded").inc()
+            await self._over(held, job.kind, JobState.SUCCEEDED)
         return True
 
     async def _work(self, kind: JobKind, held: Held) -> None:
@@ -133,6 +155,10 @@ class JobRunner:
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 log.warning("lease not renewed, trying again", error=repr(error))
 
+    async def _over(self, held: Held, kind: str, state: JobState) -> None:
+        await self._write(held, state=state, finished_at=datetime.now(UTC), error=None)
+        FINISHED.labels(kind, str(state)).inc()
+
     async def _failed(self, held: Held, kind: str, error: Exception) -> None:
         async with self._sessions.begin() as session:
             job = await JobRepository(session, EVERYTHING).held(held.id, held.worker)
@@ -141,7 +167,9 @@ class JobRunner:
             job.failures += 1
             job.error = _in_words(error)
             job.leased_until = None
-            if _hopeless(error) or job.failures >= _MOST_FAILURES:
+            if job.cancel_requested_at is not None:
+                job.state, job.finished_at = JobState.CANCELLED, datetime.now(UTC)
+            elif _hopeless(error) or job.failures >= _MOST_FAILURES:
                 job.state, job.finished_at = JobState.FAILED, datetime.now(UTC)
             else:
                 backoff = min(_LONGEST_BACKOFF_SECONDS, 2.0 ** min(job.failures, 10))

@@ -1,6 +1,6 @@
-"""The rules of jobs: one open job of a kind, worked on by whoever holds its lease."""
+"""The rules of jobs: who may ask for which, how many are open, who may end them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,14 @@ from uuid import UUID
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.errors import NotFound, invalid
+from fleet_kit.database import uuid7
+from fleet_kit.errors import Forbidden, NotFound, invalid
 from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.principal import Principal, Role
 from fleet_kit.scope import EVERYTHING, Scope
+from sim_service.jobs.kinds import KINDS, Asker, Reach
 from sim_service.jobs.models import Job, JobKind
-from sim_service.jobs.repository import JobRepository, listed_iccids
+from sim_service.jobs.repository import JobFilter, JobRepository, listed_iccids
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +34,95 @@ class JobService:
     def __init__(self, session: AsyncSession, scope: Scope = EVERYTHING) -> None:
         self._jobs = JobRepository(session, scope)
 
-    async def request(self, kind: JobKind, requested_by: UUID | None = None) -> Job:
-        """A new job for the worker, or the one of its kind that is open already."""
+    async def request(
+        self,
+        kind: JobKind,
+        requested_by: UUID | None = None,
+        *,
+        organization_id: UUID | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """A new job for the worker, or the open one where only one may be (then `params` are its own)."""
+        open_key = None if KINDS[kind].many else f"{kind}/{organization_id or 'account'}"
+        values = {
+            "kind": kind,
+            "requested_by": requested_by,
+            "organization_id": organization_id,
+            "open_key": open_key,
+            "params": dict(params or {}),
+        }
         while True:
-            job = await self._jobs.add(kind, requested_by) or await self._jobs.open(kind)
+            job = await self._jobs.add({"id": uuid7(), **values})
+            if job is None and open_key is not None:
+                job = await self._jobs.open(open_key)
             if job is not None:
                 return job
+
+    async def run_now(self, kind: JobKind, user: Principal, organization_id: UUID | None) -> Job:
+        """A job that somebody asks for; raises Forbidden, NotFound or 422 where they cannot have it."""
+        rules = KINDS[kind]
+        if rules.asker is Asker.NOBODY:
+            raise invalid("kind", "jobs of this kind come from an endpoint of their own")
+        if organization_id is not None and not user.scope.covers(organization_id):
+            raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
+        if rules.asker is Asker.PLATFORM:
+            _require_platform(user)
+        user.require(Role.OPERATOR)
+        if rules.reach is Reach.ACCOUNT and organization_id is not None:
+            raise invalid("organization_id", "jobs of this kind are for the whole account")
+        if rules.reach is not Reach.ACCOUNT and (not user.is_admin or rules.reach is Reach.ORGANIZATION):
+            organization_id = organization_id or user.organization_id
+        return await self.request(kind, user.user_id, organization_id=organization_id)
+
+    async def cancel(self, job_id: UUID, user: Principal) -> Job:
+        """End a job; raises NotFound, Forbidden, or Conflict if it is over."""
+        job = await self._jobs.get(job_id, for_update=True)
+        if job is None:
+            raise _not_found()
+        if job.organization_id is None:
+            _require_platform(user)
+        user.require(Role.OPERATOR)
+        job.cancel()
+        return job
 
     async def get(self, job_id: UUID) -> Job:
         """One job; raises NotFound."""
         job = await self._jobs.get(job_id)
         if job is None:
-            raise NotFound("no such job", code="JOB_NOT_FOUND")
+            raise _not_found()
         return job
 
-    async def find(self, paging: PageParams) -> FoundJobs:
+    async def find(self, wanted: JobFilter, paging: PageParams) -> FoundJobs:
         """One page of jobs, newest first."""
         after = _position(paging)
-        rows = await self._jobs.page(
-            limit=paging.page_size + 1, offset=0 if after else paging.offset, after=after
-        )
+        offset = 0 if after else paging.offset
+        rows = await self._jobs.page(wanted, limit=paging.page_size + 1, offset=offset, after=after)
         shown = rows[: paging.page_size]
         last = shown[-1] if len(rows) > len(shown) else None
         cursor = encode_cursor([last.created_at.isoformat(), str(last.id)]) if last else None
-        return FoundJobs(shown, None if after else await self._jobs.count(), cursor)
+        return FoundJobs(shown, None if after else await self._jobs.count(wanted), cursor)
 
     async def last_success(self, kind: JobKind) -> datetime | None:
-        """Start of the last job of a kind that succeeded."""
+        """Start of the last job of a kind for the whole account that succeeded."""
         return await self._jobs.last_success(kind)
 
     async def last_request(self, kind: JobKind) -> datetime | None:
-        """When a job of a kind was last asked for."""
+        """When a job of a kind for the whole account was last asked for."""
         return await self._jobs.last_request(kind)
+
+
+def listed_by(job_id: UUID) -> Select[str]:
+    """Subquery: every ICCID that a sync has seen."""
+    return listed_iccids(job_id)
+
+
+def _require_platform(user: Principal) -> None:
+    if not user.is_admin:
+        raise Forbidden("jobs of the whole account are the platform administrator's")
+
+
+def _not_found() -> NotFound:
+    return NotFound("no such job", code="JOB_NOT_FOUND")
 
 
 def _position(paging: PageParams) -> tuple[datetime, UUID] | None:
@@ -73,8 +133,3 @@ def _position(paging: PageParams) -> tuple[datetime, UUID] | None:
         return datetime.fromisoformat(values[0]), UUID(values[1])
     except (TypeError, ValueError, AttributeError):
         raise invalid("cursor", "not a cursor of this list") from None
-
-
-def listed_by(job_id: UUID) -> Select[str]:
-    """Subquery: every ICCID that a sync has seen."""
-    return listed_iccids(job_id)

@@ -56,7 +56,7 @@ class QuotaService:
     @staticmethod
     async def outdated_exist(session: AsyncSession) -> bool:
         """Whether the last sync tells of quota states that the kept quotas do not have."""
-        return bool(await _outdated(session, ("", ""), 1))
+        return bool(await _outdated(session, EVERYTHING, ("", ""), 1))
 
 
 class QuotaRefresh:
@@ -71,7 +71,7 @@ class QuotaRefresh:
         after = ("", "")
         while True:
             async with self._sessions() as session:
-                batch = await _outdated(session, after, _BATCH)
+                batch = await _outdated(session, held.scope, after, _BATCH)
             if not batch:
                 return
             for iccid, kind in batch:
@@ -87,7 +87,7 @@ class QuotaRefresh:
         async with self._sessions.begin() as session:
             job = await held.in_transaction(session)
             job.done += 1
-            job.result = {**job.result, outcome: job.result.get(outcome, 0) + 1}
+            job.count(**{outcome: 1})
 
 
 async def _keep(session: AsyncSession, scope: Scope, iccid: str, facts: CarrierQuota) -> SimQuota:
@@ -107,9 +107,9 @@ async def _keep(session: AsyncSession, scope: Scope, iccid: str, facts: CarrierQ
     return quota
 
 
-async def _outdated(session: AsyncSession, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+async def _outdated(
+    session: AsyncSession, scope: Scope, after: tuple[str, str], limit: int
+) -> list[tuple[str, str]]:
     settled = datetime.now(UTC) - _SETTLED
-    found = await QuotaRepository(session, EVERYTHING).outdated(
-        fetched_before=settled, after=after, limit=limit
-    )
+    found = await QuotaRepository(session, scope).outdated(fetched_before=settled, after=after, limit=limit)
     return list(found)

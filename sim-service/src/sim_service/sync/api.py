@@ -2,11 +2,10 @@
 
 from fastapi import APIRouter, Response
 
-from fleet_kit.app import API
 from fleet_kit.database import DbSession
 from fleet_kit.principal import CurrentOperator, CurrentUser, Role
 from sim_service.iccid import IccidPath
-from sim_service.jobs.api import shown
+from sim_service.jobs.api import location
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.schemas import JobOut
 from sim_service.jobs.service import JobService
@@ -21,8 +20,8 @@ router = APIRouter(tags=["sync"])
 async def sync_all(user: CurrentOperator, session: DbSession, response: Response) -> JobOut:
     """Have the worker sync all SIMs; while such a job is open, it is that one. Progress: /jobs/{id}."""
     job = await JobService(session, user.scope).request(JobKind.SYNC_SIMS, user.user_id)
-    response.headers["Location"] = f"{API}/jobs/{job.id}"
-    return shown(job, user)
+    response.headers["Location"] = location(job.id)
+    return JobOut.of(job, user)
 
 
 @router.post("/sims/{iccid}/sync")

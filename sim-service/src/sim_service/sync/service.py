@@ -98,7 +98,7 @@ class SyncOfAll:
             if facts:
                 await sims.take_over(facts, self._carrier.name)
             elif await sims.mark_missing(iccid):
-                job.result = {**job.result, "missing": job.result.get("missing", 0) + 1}
+                job.count(missing=1)
 
 
 class _Plan:
@@ -153,14 +153,7 @@ class SyncOfOne:
 def _count(job: Job, page: SimPage, applied: Applied) -> None:
     job.total = page.total
     job.done += page.raw_count
-    counts = {
-        "created": applied.created,
-        "updated": applied.updated,
-        "unchanged": applied.unchanged,
-        "skipped": page.skipped,
-    }
-    job.result = {
-        **job.result,
-        **{name: job.result.get(name, 0) + number for name, number in counts.items()},
-        "pages": page.pages,
-    }
+    job.count(
+        created=applied.created, updated=applied.updated, unchanged=applied.unchanged, skipped=page.skipped
+    )
+    job.result = {**job.result, "pages": page.pages}

@@ -1,0 +1,1 @@
+"""What became of each SIM of a job."""

@@ -1,0 +1,29 @@
+"""HTTP: what became of each SIM of a job."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from fleet_kit.database import DbSession
+from fleet_kit.pagination import Page, Paging
+from fleet_kit.principal import CurrentUser
+from sim_service.job_items.models import ItemState
+from sim_service.job_items.schemas import JobItemOut
+from sim_service.job_items.service import JobItemService
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.get("/jobs/{job_id}/items")
+async def list_items(
+    job_id: UUID, user: CurrentUser, session: DbSession, paging: Paging, state: ItemState | None = None
+) -> Page[JobItemOut]:
+    """The SIMs of a job in their order, with the result of each."""
+    found = await JobItemService(session, user.scope).find(job_id, state, paging)
+    return Page(
+        items=[JobItemOut.model_validate(item) for item in found.items],
+        total=found.total,
+        page=paging.page if paging.cursor is None else None,
+        page_size=paging.page_size,
+        next_cursor=found.next_cursor,
+    )

@@ -1,0 +1,19 @@
+"""HTTP shapes of job items."""
+
+from typing import Any
+
+from fleet_kit.schemas import ResponseModel, Timestamp
+from sim_service.job_items.models import ItemState
+
+
+class JobItemOut(ResponseModel):
+    """What became of one SIM of a job; `unknown`: it may have happened, the worker is still looking."""
+
+    number: int
+    iccid: str
+    state: ItemState
+    attempts: int
+    error_code: str | None
+    error: str | None
+    result: dict[str, Any] | None
+    finished_at: Timestamp | None

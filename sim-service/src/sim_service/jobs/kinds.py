@@ -1,0 +1,55 @@
+"""The rules of each kind of job, in one table.
+
+A new kind needs its name in JobKind, a row here, and its handler in worker.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sim_service.jobs.models import JobKind
+from sim_service.settings import Settings
+
+
+class Reach(StrEnum):
+    """What a job covers: the carrier's whole account, one organisation's SIMs, or either."""
+
+    ACCOUNT = "account"
+    ORGANIZATION = "organization"
+    EITHER = "either"
+
+
+class Asker(StrEnum):
+    """Who may ask for a job with POST /jobs; `nobody`: it comes from an endpoint or a job of its own."""
+
+    OPERATOR = "operator"
+    PLATFORM = "platform"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class KindRules:
+    """How jobs of a kind come about.
+
+    Unless `many`, one is open at a time for the account and one for each organisation. Of `many`, one of
+    each organisation runs at a time, the oldest first. `every`: the seconds from one run for the whole
+    account to the next (0 is off), changed by PATCH /jobs/schedules; None: it has no schedule.
+    """
+
+    reach: Reach = Reach.ACCOUNT
+    asker: Asker = Asker.PLATFORM
+    many: bool = False
+    every: Callable[[Settings], float] | None = None
+
+
+KINDS: Mapping[JobKind, KindRules] = {
+    JobKind.SYNC_SIMS: KindRules(
+        asker=Asker.OPERATOR, every=lambda settings: settings.sim_sync_every_seconds
+    ),
+    JobKind.REFRESH_QUOTAS: KindRules(reach=Reach.EITHER, asker=Asker.OPERATOR),
+}
+
+
+def default_periods(settings: Settings) -> dict[JobKind, float]:
+    """Seconds between two runs of each kind that has a schedule, as the settings say."""
+    return {kind: rules.every(settings) for kind, rules in KINDS.items() if rules.every is not None}
