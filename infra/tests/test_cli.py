@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from fleet_infra import cli, compose
+from fleet_infra import cli, compose, compose_files
 from fleet_infra.layout import Layout
 from fleet_infra.testing_fleet import scratch_settings
 
@@ -94,7 +94,7 @@ def test_an_unknown_mode_is_refused(clone: Layout, monkeypatch: pytest.MonkeyPat
 def test_containers_get_their_variables_and_the_brokers_files(layout: Layout) -> None:
     settings = scratch_settings()
 
-    secrets = compose.write_files(layout, settings)
+    secrets = compose_files.write_files(layout, settings)
 
     variables = dict(
         line.split("=", 1) for line in (layout.home / "compose.env").read_text().splitlines() if line
@@ -109,7 +109,7 @@ def test_containers_get_their_variables_and_the_brokers_files(layout: Layout) ->
 
 
 def test_every_variable_of_the_compose_file_is_given_a_value(layout: Layout) -> None:
-    compose.write_files(layout, scratch_settings())
+    compose_files.write_files(layout, scratch_settings())
     text = (layout.root / "docker-compose.yml").read_text()
 
     given = {line.split("=", 1)[0] for line in (layout.home / "compose.env").read_text().splitlines()}

@@ -1,62 +1,28 @@
-"""The fleet as containers: the files docker-compose.yml needs, and the same commands as without Docker.
-
-docker-compose.yml reads its variables from `.fleet/compose.env` and files from `.fleet/compose/`.
-"""
+"""The fleet as containers: the same commands as without Docker."""
 
 import hashlib
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from typing import Any
 
+import httpx
+
 from fleet_infra.access import write_access
-from fleet_infra.broker_config import Listeners, rabbitmq_conf
-from fleet_infra.broker_users import broker_users
+from fleet_infra.compose_files import write_files
 from fleet_infra.databases import DATABASES
-from fleet_infra.definitions import definitions_json
 from fleet_infra.demo import give_sims, register_owner
 from fleet_infra.errors import CannotStart
-from fleet_infra.files import write_private
 from fleet_infra.layout import Layout
 from fleet_infra.programs import database_url
-from fleet_infra.secret_store import Secrets, load_secrets, make_signing_key
+from fleet_infra.secret_store import Secrets
 from fleet_infra.settings import FleetSettings
 
-ANYWHERE = "0.0.0.0"  # noqa: S104 - inside a container; what is published is docker-compose.yml's choice
-INSIDE = Listeners(
-    amqp=f"{ANYWHERE}:5672",
-    mqtt=f"{ANYWHERE}:1883",
-    management_port=15672,
-    management_address=ANYWHERE,
-    prometheus_port=15692,
-    prometheus_address=ANYWHERE,
-)
-REDIS = (
-    "requirepass {password}\nappendonly yes\nappendfsync everysec\ndir /data\nmaxmemory-policy noeviction\n"
-)
 MONGO_OPTIONS = "authSource=admin&directConnection=true"
 FILES = ("docker-compose.yml", "infra/compose/access.yml")
-READABLE = 0o644
-"""A container's own user must read its files; their folder stays ours only."""
-
-
-def write_files(layout: Layout, settings: FleetSettings) -> Secrets:
-    """Write compose.env and the broker's files; changes nothing when they are there."""
-    layout.make()
-    secrets = load_secrets(layout.secrets_file)
-    make_signing_key(layout.signing_key)
-    folder = layout.home / "compose"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    conf = rabbitmq_conf(INSIDE, "/etc/rabbitmq/definitions.json", "http://device-service:8002")
-    for name, text in {
-        "rabbitmq.conf": conf,
-        "definitions.json": definitions_json(broker_users(secrets)),
-        "redis.conf": REDIS.format(password=secrets.redis),
-        "signing-key.pem": layout.signing_key.read_text(encoding="utf-8"),
-    }.items():
-        write_private(folder / name, text)
-        (folder / name).chmod(READABLE)
-    write_private(layout.home / "compose.env", _env(settings, secrets))
-    return secrets
+HEALTHY_SECONDS = 180
+"""Longest wait for containers, images being there already."""
 
 
 def up(layout: Layout, settings: FleetSettings) -> dict[str, Any]:
@@ -71,6 +37,7 @@ def up(layout: Layout, settings: FleetSettings) -> dict[str, Any]:
     if settings.sim_devices:
         owner = register_owner(settings, secrets)
         _run(layout, "--profile", "simulator", "up", "-d")
+        _wait_simulator(layout)
         if owner is not None and settings.sandbox_sims:
             give_sims(settings, secrets, owner)
     return content
@@ -117,38 +84,46 @@ def project(layout: Layout) -> str:
     return f"fleet-{hashlib.sha256(str(layout.root).encode()).hexdigest()[:6]}"
 
 
-def _run(layout: Layout, *arguments: str, check: bool = True) -> int:
+def _compose(layout: Layout) -> list[str]:
     command = [*compose_command(), "-p", project(layout), "--env-file", str(layout.home / "compose.env")]
-    for file in FILES:
-        command += ["-f", str(layout.root / file)]
-    result = subprocess.run([*command, *arguments], cwd=layout.root, check=False)
+    return command + [part for file in FILES for part in ("-f", str(layout.root / file))]
+
+
+def _run(layout: Layout, *arguments: str, check: bool = True) -> int:
+    command = [*_compose(layout), *arguments]
+    result = subprocess.run(command, cwd=layout.root, check=False)
     if check and result.returncode != 0:
-        raise CannotStart(f"`{' '.join([*command, *arguments])}` failed; see above.")
+        raise CannotStart(f"`{' '.join(command)}` failed; see above.")
     return result.returncode
 
 
-def _env(settings: FleetSettings, secrets: Secrets) -> str:
-    values = {name.upper(): value for name, value in settings.model_dump().items()}
-    for name, value in vars(secrets).items():
-        complete = name.startswith("carrier") or name.endswith("password")
-        values[name.upper() if complete else f"{name.upper()}_PASSWORD"] = value
-    return "".join(f"{name}={value}\n" for name, value in values.items())
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _wait_gateway(settings: FleetSettings) -> None:
-    import time
-
-    import httpx
-
-    deadline = time.monotonic() + 180
-    while True:
+    def healthy() -> bool:
         try:
-            if httpx.get(f"{settings.gateway_url}/health", timeout=5).status_code == httpx.codes.OK:
-                return
+            return httpx.get(f"{settings.gateway_url}/health", timeout=5).status_code == httpx.codes.OK
         except httpx.HTTPError:
-            pass
+            return False
+
+    _wait(healthy, "The containers are not healthy")
+
+
+def _wait_simulator(layout: Layout) -> None:
+    def healthy() -> bool:
+        container = _output(*_compose(layout), "ps", "-q", "device-simulator")
+        return _output("docker", "inspect", "-f", "{{.State.Health.Status}}", container) == "healthy"
+
+    _wait(healthy, "The simulator has not registered its devices")
+
+
+def _wait(condition: Callable[[], bool], complaint: str) -> None:
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while not condition():
         if time.monotonic() > deadline:
-            raise CannotStart("The containers are not healthy after 180 s; see `make logs`.")
+            raise CannotStart(f"{complaint} after {HEALTHY_SECONDS} s; see `make logs`.")
         time.sleep(0.5)
 
 
