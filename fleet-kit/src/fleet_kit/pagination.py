@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
@@ -25,18 +26,13 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class PageParams:
     """The query parameters `page`, `page_size` and `cursor`."""
 
-    def __init__(
-        self,
-        page: Annotated[int, Query(ge=1, le=MAX_OFFSET)] = 1,
-        page_size: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 50,
-        cursor: Annotated[str | None, Query(max_length=1024)] = None,
-    ) -> None:
-        if page * page_size > MAX_OFFSET:
-            raise invalid("page", f"beyond {MAX_OFFSET} rows; continue with cursor instead")
-        self.page, self.page_size, self.cursor = page, page_size, cursor
+    page: int = 1
+    page_size: int = 50
+    cursor: str | None = None
 
     @property
     def offset(self) -> int:
@@ -48,7 +44,18 @@ class PageParams:
         return None if self.cursor is None else decode_cursor(self.cursor, length)
 
 
-Paging = Annotated[PageParams, Depends(PageParams)]
+async def _paging(
+    page: Annotated[int, Query(ge=1, le=MAX_OFFSET)] = 1,
+    page_size: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+) -> PageParams:
+    # Not the class itself: the framework calls what is not a coroutine in a thread.
+    if page * page_size > MAX_OFFSET:
+        raise invalid("page", f"beyond {MAX_OFFSET} rows; continue with cursor instead")
+    return PageParams(page, page_size, cursor)
+
+
+Paging = Annotated[PageParams, Depends(_paging)]
 
 
 def encode_cursor(values: list[Any]) -> str:

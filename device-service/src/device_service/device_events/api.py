@@ -45,11 +45,4 @@ async def list_events(
     """Events of the device, newest first."""
     device = await devices.get(device_id)
     service = DeviceEventService(session, principal.scope, device.id)
-    shown, next_cursor, total = await service.page(event_type, paging)
-    return Page(
-        items=[EventOut.model_validate(event) for event in shown],
-        total=total,
-        page=paging.page if paging.cursor is None else None,
-        page_size=paging.page_size,
-        next_cursor=next_cursor,
-    )
+    return (await service.page(event_type, paging)).shown_as(EventOut.model_validate, paging)

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -9,6 +8,7 @@ from device_service.device_events.models import DeviceEvent
 from device_service.device_events.repository import DeviceEventRepository
 from device_service.device_events.schemas import EventIn
 from device_service.devices.service import not_found
+from fleet_kit.keyset import Found
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
@@ -32,10 +32,6 @@ class DeviceEventService:
         await Outbox(self._session).add(events.reported(event))
         return event
 
-    async def page(
-        self, event_type: str | None, paging: PageParams
-    ) -> tuple[Sequence[DeviceEvent], str | None, int | None]:
-        """Events of a page, the next cursor, and the total for pages by number."""
-        total = await self._events.count(event_type) if paging.cursor is None else None
-        shown, next_cursor = await self._events.page(event_type, paging)
-        return shown, next_cursor, total
+    async def page(self, event_type: str | None, paging: PageParams) -> Found[DeviceEvent]:
+        """One page, newest first."""
+        return await self._events.page(event_type, paging)

@@ -43,14 +43,7 @@ async def create_device(
 @router.get("/")
 async def list_devices(devices: Devices, wanted: Filter, paging: Paging) -> Page[DeviceOut]:
     """Devices of the organisation, in pages."""
-    shown, next_cursor, total = await devices.page(wanted, paging)
-    return Page(
-        items=[DeviceOut.model_validate(device) for device in shown],
-        total=total,
-        page=paging.page if paging.cursor is None else None,
-        page_size=paging.page_size,
-        next_cursor=next_cursor,
-    )
+    return (await devices.page(wanted, paging)).shown_as(DeviceOut.model_validate, paging)
 
 
 @router.put("/{device_id}")

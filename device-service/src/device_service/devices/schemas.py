@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -90,31 +91,28 @@ class CreatedDeviceOut(DeviceOut):
     key: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class DeviceFilter:
-    """The query parameters that narrow and order a list. Several `tag` must all be there."""
+    """What narrows and orders a list. Several `tags` must all be there."""
 
-    def __init__(
-        self,
-        *,
-        type: Annotated[Text | None, Query(max_length=64)] = None,
-        status: DeviceStatus | None = None,
-        tag: Annotated[list[Text] | None, Query(max_length=MAX_TAGS)] = None,
-        iccid: Annotated[Text | None, Query(max_length=20)] = None,
-        search: Annotated[Text | None, Query(max_length=128, description="part of name or ICCID")] = None,
-        sort: Sort = "-created_at",
-    ) -> None:
-        self.type, self.status, self.tags = type, status, tag or []
-        self.iccid, self.search, self.sort = iccid, search, sort
-
-    @property
-    def column(self) -> str:
-        """Name of the column to sort by."""
-        return self.sort.removeprefix("-")
-
-    @property
-    def descending(self) -> bool:
-        """Whether the largest value comes first."""
-        return self.sort.startswith("-")
+    type: str | None
+    status: str | None
+    tags: list[str]
+    iccid: str | None
+    search: str | None
+    sort: str
 
 
-Filter = Annotated[DeviceFilter, Depends(DeviceFilter)]
+async def _filter(
+    *,
+    type: Annotated[Text | None, Query(max_length=64)] = None,
+    status: DeviceStatus | None = None,
+    tag: Annotated[list[Text] | None, Query(max_length=MAX_TAGS)] = None,
+    iccid: Annotated[Text | None, Query(max_length=20)] = None,
+    search: Annotated[Text | None, Query(max_length=128, description="part of name or ICCID")] = None,
+    sort: Sort = "-created_at",
+) -> DeviceFilter:
+    return DeviceFilter(type, status, tag or [], iccid, search, sort)
+
+
+Filter = Annotated[DeviceFilter, Depends(_filter)]

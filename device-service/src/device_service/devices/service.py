@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from device_service.devices.repository import DeviceRepository
 from device_service.devices.schemas import DeviceFilter, DeviceIn
 from device_service.sessions.service import SessionEnds
 from fleet_kit.errors import Conflict, NotFound
+from fleet_kit.keyset import Found
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal, Role
@@ -43,13 +43,9 @@ class DeviceService:
             raise not_found()
         return device
 
-    async def page(
-        self, wanted: DeviceFilter, paging: PageParams
-    ) -> tuple[Sequence[Device], str | None, int | None]:
-        """Devices of a page, the next cursor, and the total for pages by number."""
-        total = await self._devices.count(wanted) if paging.cursor is None else None
-        shown, next_cursor = await self._devices.page(wanted, paging)
-        return shown, next_cursor, total
+    async def page(self, wanted: DeviceFilter, paging: PageParams) -> Found[Device]:
+        """One page of devices."""
+        return await self._devices.page(wanted, paging)
 
     async def create(self, data: DeviceIn) -> Device:
         """A new device of the caller's organisation; raises Conflict for a taken name or SIM."""

@@ -5,9 +5,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
-from signing_service.listing import Found, Order, find_page
 from signing_service.organizations.models import Organization
 
 COLUMNS = {"name": Organization.name, "created_at": Organization.created_at}

@@ -5,10 +5,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import NotFound
+from fleet_kit.keyset import Found
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
-from signing_service.listing import Found
 from signing_service.organizations import events
 from signing_service.organizations.models import Organization
 from signing_service.organizations.repository import OrganizationRepository

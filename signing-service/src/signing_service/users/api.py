@@ -59,4 +59,6 @@ async def list_users(
 ) -> Page[UserOut]:
     """Users of one's own organisation; all for a platform administrator."""
     users = service.UserService(session, user.scope)
-    return (await users.page(paging, role=role, search=search, sort=sort)).shown_as(UserOut, paging)
+    return (await users.page(paging, role=role, search=search, sort=sort)).shown_as(
+        UserOut.model_validate, paging
+    )

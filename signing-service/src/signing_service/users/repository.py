@@ -6,9 +6,9 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
-from signing_service.listing import Found, Order, find_page
 from signing_service.users.models import User
 
 COLUMNS = {"email": User.email, "created_at": User.created_at}

@@ -5,11 +5,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import Conflict
+from fleet_kit.keyset import Found
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Role
 from fleet_kit.scope import EVERYTHING, Scope
-from signing_service.listing import Found
 from signing_service.organizations.service import OrganizationService
 from signing_service.passwords import Passwords
 from signing_service.users import events

@@ -1,5 +1,6 @@
-"""Lists in pages: by number with a total, or going on from a cursor without counting."""
+"""Lists of rows in pages: by number with a total, or going on behind the last row shown without counting."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -16,20 +17,29 @@ from fleet_kit.schemas import check_json
 
 E = TypeVar("E")
 M = TypeVar("M", bound=BaseModel)
+Column = InstrumentedAttribute[Any]
 
 
 @dataclass(frozen=True)
 class Order:
-    """An order as it is asked for (`email`, or `-email` for the last first); `tie` makes it total."""
+    """An order as it is asked for (`email`, or `-email` for the last first); `tie` makes it total.
+
+    An index on the columns, behind those that the list is always filtered by, makes every page as quick.
+    """
 
     name: str
-    column: InstrumentedAttribute[Any]
-    tie: InstrumentedAttribute[UUID]
+    column: Column
+    tie: Column
 
     @property
     def descending(self) -> bool:
         """Whether the greatest comes first."""
         return self.name.startswith("-")
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns to sort by."""
+        return [self.column] if self.column is self.tie else [self.column, self.tie]
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,10 @@ class Found(Generic[E]):
     total: int | None
     next_cursor: str | None
 
-    def shown_as(self, model: type[M], paging: PageParams) -> Page[M]:
+    def shown_as(self, show: Callable[[E], M], paging: PageParams) -> Page[M]:
         """The page as the response body."""
         return Page(
-            items=[model.model_validate(item) for item in self.items],
+            items=[show(item) for item in self.items],
             total=self.total,
             page=paging.page if paging.cursor is None else None,
             page_size=paging.page_size,
@@ -54,13 +64,12 @@ class Found(Generic[E]):
 async def find_page(session: AsyncSession, wanted: Select[E], order: Order, paging: PageParams) -> Found[E]:
     """One page of what is wanted; raises 422 for a cursor of another list or order."""
     total = None
-    columns = (order.column, order.tie)
-    statement = wanted.order_by(*(column.desc() if order.descending else column for column in columns))
+    statement = wanted.order_by(*(column.desc() if order.descending else column for column in order.columns))
     if paging.cursor is None:
         total = await session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
         statement = statement.offset(paging.offset)
     else:
-        here, position = tuple_(*columns), _position(order, paging)
+        here, position = tuple_(*order.columns), tuple_(*_position(order, paging))
         statement = statement.where(here < position if order.descending else here > position)
     rows = list(await session.scalars(statement.limit(paging.page_size + 1)))
     shown = rows[: paging.page_size]
@@ -68,24 +77,39 @@ async def find_page(session: AsyncSession, wanted: Select[E], order: Order, pagi
 
 
 def _cursor(order: Order, last: object) -> str:
-    value = getattr(last, order.column.key)
-    text = value.isoformat() if isinstance(value, datetime) else value
-    return encode_cursor([order.name, text, str(getattr(last, order.tie.key))])
+    values = (getattr(last, column.key) for column in order.columns)
+    return encode_cursor([order.name, *(_plain(value) for value in values)])
 
 
-def _position(order: Order, paging: PageParams) -> tuple[Any, UUID]:
-    name, value, tie = paging.position(3) or [None] * 3
+def _plain(value: Any) -> str | int:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, int) else str(value)
+
+
+def _position(order: Order, paging: PageParams) -> list[Any]:
+    name, *values = paging.position(1 + len(order.columns)) or [None]
     try:
-        if name != order.name or not isinstance(value, str):
+        if name != order.name:
             raise ValueError("of another order")
-        check_json(value, max_depth=0)
-        return _typed(order, value), UUID(tie)
+        return [_typed(column, value) for column, value in zip(order.columns, values, strict=True)]
     except (ValueError, TypeError, AttributeError):
         raise invalid("cursor", "not a cursor of this list") from None
 
 
-def _typed(order: Order, value: str) -> str | datetime:
-    if order.column.type.python_type is not datetime:
+def _typed(column: Column, value: Any) -> Any:
+    """The value in the column's type; raises ValueError, TypeError."""
+    kind = column.type.python_type
+    if kind is int:
+        if type(value) is not int or abs(value) >= 2**63:
+            raise TypeError("not a whole number")
+        return value
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    check_json(value, max_depth=0)
+    if kind is UUID:
+        return UUID(value)
+    if kind is not datetime:
         return value
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
