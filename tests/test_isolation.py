@@ -70,7 +70,7 @@ async def test_a_live_feed_takes_no_device_of_others_and_carries_no_reading_of_o
     await theirs.over_http([{"id": "own", "metrics": {"a": 1}}])
 
     async def own() -> bool:
-        return spy.ids() == ["own"]
+        return bool(spy.ids() == ["own"])
 
     await eventually(own, timeout=40)
 

@@ -1,3 +1,4 @@
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ from .support import make_iccid, outbox_of, outbox_types, path_of, with_check_di
 LIST = "/api/v1/devices/"
 
 
-async def names(organization: Organization, **query: object) -> list[str]:
+async def names(organization: Organization, **query: Any) -> list[str]:
     response = await organization.viewer.get(LIST, params=query)
     assert response.status_code == 200, response.text
     return [item["name"] for item in response.json()["items"]]

@@ -25,7 +25,7 @@ def redis_url(make_redis_url: Callable[[], str]) -> str:
 @pytest.fixture
 async def engine(postgres_url: Callable[[str], str]) -> AsyncIterator[AsyncEngine]:
     """A fresh database with the kit's own tables."""
-    engine = create_engine(DatabaseSettings(database_url=postgres_url("kit")), name="test")  # type: ignore[arg-type]
+    engine = create_engine(DatabaseSettings(database_url=postgres_url("kit")), name="test")
     metadata = MetaData()
     outbox_table(metadata)
     idempotency_table(metadata)

@@ -85,7 +85,7 @@ async def unwell() -> None:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    settings = ServiceSettings(amqp_url="amqp://x:y@z/", redis_url="redis://x")  # type: ignore[arg-type]
+    settings = ServiceSettings(amqp_url="amqp://x:y@z/", redis_url="redis://x")
     app = create_app(
         service="test",
         settings=settings,

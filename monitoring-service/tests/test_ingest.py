@@ -12,7 +12,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError
 from fleet_contracts.topology import REASON_HEADER
 from fleet_kit.consumer import Pause
 from fleet_kit.delivery import Delivery
-from monitoring_service.store.client import Store
+from monitoring_service.store.client import Document, Store
 from monitoring_service.store.sequence import LEASE_SECONDS, Sequence
 from monitoring_service.store.writing import insert_once
 from monitoring_service.worker import Worker
@@ -138,7 +138,7 @@ async def test_a_store_that_is_away_pauses_the_batch_and_what_it_took_counts_onc
 
 
 async def test_a_document_that_the_store_refuses_for_good_costs_no_neighbour(store: Store) -> None:
-    documents = [{"_id": "a"}, {"_id": "b", "value": 2**70}, {"_id": "c"}]
+    documents: list[Document] = [{"_id": "a"}, {"_id": "b", "value": 2**70}, {"_id": "c"}]
     outcome = await insert_once(store.readings, documents)
     assert (outcome.stored, [refused["_id"] for refused, _ in outcome.refused]) == (2, ["b"])
 

@@ -17,7 +17,7 @@ ROUTES = sorted(
     for router in (*CARRIER_ROUTERS, *CONTROL_ROUTERS)
     for route in router.routes
     if isinstance(route, APIRoute)
-    for method in route.methods
+    for method in route.methods or ()
 )
 NAMES = [
     *("iccid", "iccids", "label", "status", "imei_lock", "enabled", "payload", "dcs", "udh", "expiry_date"),

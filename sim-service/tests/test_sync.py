@@ -1,13 +1,14 @@
 """Sync of all SIMs and of one: complete, resumable, writing only what changed."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
 
 from fleet_kit.errors import FleetError
 from fleet_kit.testing import eventually
+from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import (
     CarrierOperationUnavailable,
     CarrierSimNotFound,
@@ -56,19 +57,13 @@ class Scripted:
             raise CarrierSimNotFound("no such SIM")
         return CarrierSim(iccid, SimStatus.ENABLED)
 
-    async def usage(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
-
-    async def quota(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
-
 
 def iccid(index: int) -> str:
     return str(8988280666000000000 + index)
 
 
 def runner_of(fleet: Fleet, carrier: Scripted, parallel: int = 3, lease: float = 3) -> JobRunner:
-    sync = SyncOfAll(carrier, parallel=parallel, owner_of_new=None)
+    sync = SyncOfAll(cast(Carrier, carrier), parallel=parallel, owner_of_new=None)
     return JobRunner(fleet.sessions, {JobKind.SYNC_SIMS: sync.run}, lease=lease)
 
 
