@@ -49,6 +49,15 @@ def test_a_body_of_exactly_one_megabyte_passes(gateway: httpx.Client) -> None:
     assert gateway.post("/api/v1/devices/1/telemetry", content=b"x" * 1_048_576).json()["length"] == 1_048_576
 
 
+def test_the_carriers_streamer_may_post_eight_megabytes(gateway: httpx.Client) -> None:
+    path = "/api/v1/sim/push/streamer"
+    assert gateway.post(path, content=b"x" * 8_388_608).json()["length"] == 8_388_608
+    refused = gateway.post(path, content=b"x" * 8_388_609)
+    assert (refused.status_code, error_of(refused)["details"]) == (413, {"limit_bytes": 8388608})
+    beside = gateway.post(f"{path}/x", content=b"x" * 1_048_577)
+    assert (beside.status_code, error_of(beside)["details"]) == (413, {"limit_bytes": 1048576})
+
+
 @pytest.mark.parametrize(
     ("path", "service"),
     [

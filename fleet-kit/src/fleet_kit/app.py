@@ -24,11 +24,12 @@ def create_app(
     lifespan: Lifespan,
     checks: Callable[[FastAPI], Mapping[str, Check]],
     internal: Sequence[APIRouter] = (),
+    body_limits: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """A service's API. `service` is its short name; `routers` go under /api/v1, `internal` under /internal.
 
     The lifespan has to set on `app.state` what the kit's dependencies use: `verifier`, and `sessions` where
-    the service has Postgres.
+    the service has Postgres. `body_limits`: paths whose bodies may have another size, in bytes.
     """
     configure_logging(f"{service}-service", settings.log_level)
     app = FastAPI(
@@ -42,7 +43,7 @@ def create_app(
         separate_input_output_schemas=False,
     )
     errors.install(app)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, body_limits=body_limits)
     for router in routers:
         app.include_router(router, prefix=API)
     for router in internal:

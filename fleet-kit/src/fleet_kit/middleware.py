@@ -1,7 +1,7 @@
 """What every request passes first. Plain ASGI, so that a cancelled request leaves nothing behind."""
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -21,10 +21,13 @@ _HEADER = HEADER.lower().encode()
 
 
 class RequestContext:
-    """Gives each request its id, counts it, and turns what nobody caught into the one error shape."""
+    """Gives each request its id, counts it, and turns what nobody caught into the one error shape.
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    `body_limits`: bytes that a body to one of these paths may have instead of MAX_BODY_BYTES.
+    """
+
+    def __init__(self, app: App, body_limits: Mapping[str, int] | None = None) -> None:
+        self._app, self._body_limits = app, dict(body_limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -42,11 +45,12 @@ class RequestContext:
                 message["headers"] = [*message["headers"], (_HEADER, request_id)]
             await send(message)
 
-        if int(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
-            await error_response(_too_large())(scope, receive, stamped)
+        most = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
+        if int(headers.get(b"content-length", b"0")) > most:
+            await error_response(_too_large(most))(scope, receive, stamped)
             return
         try:
-            await self._app(scope, _limited(receive), stamped)
+            await self._app(scope, _limited(receive, most), stamped)
         except Exception as error:
             if status:
                 raise
@@ -55,7 +59,7 @@ class RequestContext:
             observe(scope, status or 499, time.perf_counter() - began)
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     """Counts a body that came without its length. FastAPI lets only an HTTPException through here."""
     seen = 0
 
@@ -63,13 +67,12 @@ def _limited(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY_BYTES:
-            raise HTTPException(413, _too_large().message)
+        if seen > most:
+            raise HTTPException(413, _too_large(most).message)
         return message
 
     return limited
 
 
-def _too_large() -> PayloadTooLarge:
-    limit = {"limit_bytes": MAX_BODY_BYTES}
-    return PayloadTooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes", details=limit)
+def _too_large(most: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"the body is larger than {most} bytes", details={"limit_bytes": most})

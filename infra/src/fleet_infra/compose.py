@@ -15,7 +15,7 @@ from fleet_infra.databases import DATABASES
 from fleet_infra.demo import give_sims, register_owner
 from fleet_infra.errors import CannotStart
 from fleet_infra.layout import Layout
-from fleet_infra.programs import database_url
+from fleet_infra.programs import PUSH_USERNAME, database_url
 from fleet_infra.secret_store import Secrets
 from fleet_infra.settings import FleetSettings
 
@@ -140,6 +140,8 @@ def _access(layout: Layout, settings: FleetSettings, secrets: Secrets) -> dict[s
         "admin_password": secrets.admin_password,
         "demo_email": settings.demo_email,
         "demo_password": secrets.demo_password,
+        "push_username": PUSH_USERNAME,
+        "push_password": secrets.push_password,
         "postgres_url": f"postgresql://postgres:{secrets.postgres_admin}@127.0.0.1:{settings.postgres_port}/postgres",
         "mongo_url": f"mongodb://fleet:{secrets.mongo}@127.0.0.1:{settings.mongo_port}/?{MONGO_OPTIONS}",
         "redis_url": f"redis://:{secrets.redis}@127.0.0.1:{settings.redis_port}/0",

@@ -14,6 +14,9 @@ from fleet_infra.settings import FleetSettings
 DRAIN_SECONDS = 30
 """How long a service may finish what it has in hand; its own grace time is 20 s."""
 
+PUSH_USERNAME = "carrier"
+"""Who the carrier says it is where it pushes to sim-service; the password is a secret of the fleet."""
+
 Groups = dict[str, list[Process]]
 
 
@@ -85,6 +88,8 @@ def service_environment(
             "CARRIER_URL": f"http://127.0.0.1:{settings.sandbox_port}",
             "CARRIER_CLIENT_ID": secrets.carrier_client_id,
             "CARRIER_CLIENT_SECRET": secrets.carrier_client_secret,
+            "PUSH_USERNAME": PUSH_USERNAME,
+            "PUSH_PASSWORD": secrets.push_password,
         },
     }
     return common | own[name] | {"DATABASE_URL": database_url(name, settings, secrets)}

@@ -34,6 +34,7 @@ class Secrets:
     rabbitmq_monitoring: str = field(default_factory=_secret)
     carrier_client_id: str = field(default_factory=_secret)
     carrier_client_secret: str = field(default_factory=_secret)
+    push_password: str = field(default_factory=_secret)
     admin_password: str = field(default_factory=_secret)
     demo_password: str = field(default_factory=_secret)
 

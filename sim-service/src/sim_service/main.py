@@ -12,6 +12,7 @@ from sim_service.claims import api as claims
 from sim_service.job_items import api as job_items
 from sim_service.jobs import api as jobs
 from sim_service.links import api as links
+from sim_service.push import api as push
 from sim_service.quotas import api as quotas
 from sim_service.schedules import api as schedules
 from sim_service.settings import Settings
@@ -19,17 +20,18 @@ from sim_service.sims import api as sims
 from sim_service.sync import api as sync
 from sim_service.topups import api as topups
 from sim_service.usage import api as usage
-from sim_service.wiring import open_resources
+from sim_service.wiring import open_resources, open_streams
 
 NAME = "sim-service"
 ROUTERS = [
     sync.router,
     claims.router,
+    usage.router,
     sims.router,
     links.router,
-    usage.router,
     quotas.router,
     topups.router,
+    push.router,
     schedules.router,
     jobs.router,
     job_items.router,
@@ -51,9 +53,17 @@ def build(settings: Settings) -> FastAPI:
             app.state.resources = resources
             app.state.sessions = resources.sessions
             app.state.carrier = resources.carrier
+            app.state.streams = open_streams(settings, resources)
             yield
 
-    return create_app(service="sim", settings=settings, routers=ROUTERS, lifespan=lifespan, checks=_checks)
+    return create_app(
+        service="sim",
+        settings=settings,
+        routers=ROUTERS,
+        lifespan=lifespan,
+        checks=_checks,
+        body_limits=push.BODY_LIMITS,
+    )
 
 
 def _checks(app: FastAPI) -> Mapping[str, Check]:

@@ -39,7 +39,38 @@ class CarrierSettings(BaseSettings):
     )
 
 
-class Settings(ServiceSettings, DatabaseSettings, CarrierSettings):
+class UsageSettings(BaseSettings):
+    """Pushes of the carrier, how long usage is kept, and what it is reckoned to cost."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    push_username: str | None = Field(None, description="HTTP Basic of the carrier's pushes; unset: none")
+    push_password: Secret | None = Field(None, description="belongs to PUSH_USERNAME")
+    stream_records_kept_days: int = Field(
+        62, ge=7, le=366, description="days in which a pushed record that comes again is recognised"
+    )
+    usage_tell_seconds: float = Field(
+        300, ge=1, description="streamed usage of a SIM's day is gathered so long before an event tells of it"
+    )
+    usage_sync_every_seconds: float = Field(
+        3600, ge=0, description="the worker asks for the usage of all SIMs this often; 0 switches it off"
+    )
+    usage_streamed_every_seconds: float = Field(
+        86_400,
+        ge=0,
+        description="SIMs that the streamer covers are asked for only this often; 0: as the others",
+    )
+    usage_parallel_calls: int = Field(4, ge=1, le=16, description="SIMs in flight during a sync of usage")
+    usage_days_kept: int = Field(1830, ge=200, le=36_600, description="days for which daily usage is kept")
+    usage_hours_kept: int = Field(400, ge=31, le=3660, description="days for which hourly usage is kept")
+    usage_price_per_mb: Decimal | None = Field(
+        None, ge=0, description="price of a megabyte, for estimates; unset: no estimate"
+    )
+    usage_price_per_sms: Decimal | None = Field(None, ge=0, description="price of a message, for estimates")
+    usage_currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="of the two prices, ISO 4217")
+
+
+class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings):
     """Everything that sim-service can be told."""
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)

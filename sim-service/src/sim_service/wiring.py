@@ -1,16 +1,19 @@
 """What both processes hold open; tests replace pieces here."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from fleet_kit.database import Sessions, create_engine, create_sessions
 from sim_service.carrier.base import Carrier
+from sim_service.carrier.facts import CarrierEvent
+from sim_service.carrier.once import streamer
 from sim_service.carrier.once.build import open_once
+from sim_service.push.service import Streams
 from sim_service.settings import Settings
 
 
@@ -37,3 +40,19 @@ async def open_resources(settings: Settings, redis: Redis, name: str) -> AsyncIt
             yield Resources(engine, create_sessions(engine), carrier)
     finally:
         await engine.dispose()
+
+
+async def store_events(session: AsyncSession, events: Sequence[CarrierEvent]) -> int:
+    """Keep events that were pushed; how many of them were new."""
+    return 0
+
+
+def open_streams(settings: Settings, resources: Resources) -> Streams:
+    """What takes the carrier's pushes."""
+    return Streams(
+        resources.sessions,
+        streamer.read,
+        store_events,
+        kept_days=settings.stream_records_kept_days,
+        tell=settings.usage_tell_seconds,
+    )

@@ -1,0 +1,1 @@
+"""What the carrier pushes to us: the data streamer's usage records and events."""
