@@ -96,6 +96,8 @@ async def settings(
         carrier_breaker_seconds=0.3,
         job_lease_seconds=3,
         sim_sync_every_seconds=0,
+        push_username="carrier",
+        push_password=SecretStr("s3cret-of-pushes"),
     )
 
 

@@ -9,6 +9,7 @@ from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.claims.schemas import ClaimOut
 from sim_service.devices.service import DeviceService
 from sim_service.links.service import LinkService
+from sim_service.push.service import adopt
 from sim_service.sims.service import SimService, not_found
 
 
@@ -35,6 +36,7 @@ class ClaimService:
         await LinkService(self._session, EVERYTHING).link_claimed(claimed, devices)
         await self._sims.tell(*claimed)
         new = {sim.iccid for sim in claimed}
+        await adopt(self._session, new)
         return ClaimOut(
             organization_id=organization_id,
             claimed=sorted(new),

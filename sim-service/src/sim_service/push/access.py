@@ -9,6 +9,8 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from fleet_kit.errors import NotFound, Unauthorized
 from sim_service.resources import AppSettings
 
+_REALM = "push"
+
 
 class PushRefused(Unauthorized):
     """Not the username and password of the settings."""
@@ -16,10 +18,12 @@ class PushRefused(Unauthorized):
     @property
     def headers(self) -> dict[str, str]:
         """The challenge of HTTP Basic."""
-        return {"WWW-Authenticate": 'Basic realm="push"'}
+        return {"WWW-Authenticate": f'Basic realm="{_REALM}"'}
 
 
-_basic = HTTPBasic(auto_error=False, description="PUSH_USERNAME and PUSH_PASSWORD, as set at the carrier")
+_basic = HTTPBasic(
+    realm=_REALM, auto_error=False, description="PUSH_USERNAME and PUSH_PASSWORD, as set at the carrier"
+)
 
 
 def check_caller(

@@ -1,7 +1,7 @@
 """Taking pushes: sorted at once, stored together with others that wait, answered when they are stored."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -132,3 +132,11 @@ class RejectedService:
     async def find(self, paging: PageParams) -> Found[RejectedRecord]:
         """One page, newest first."""
         return await self._rejected.page(paging)
+
+
+async def adopt(session: AsyncSession, iccids: Collection[str] | None = None) -> int:
+    """Give usage that came while nobody owned its SIM to today's owner; None: of all SIMs. How many records.
+
+    The usage of their hours and days grows in the same transaction.
+    """
+    return (await StreamRepository(session, tell=0).adopt(iccids)).stored
