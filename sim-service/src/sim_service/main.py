@@ -9,6 +9,8 @@ from fleet_kit.app import create_app
 from fleet_kit.bootstrap import open_common
 from fleet_kit.health import Check
 from sim_service.claims import api as claims
+from sim_service.connectivity import api as connectivity
+from sim_service.events import api as events
 from sim_service.job_items import api as job_items
 from sim_service.jobs import api as jobs
 from sim_service.links import api as links
@@ -32,6 +34,8 @@ ROUTERS = [
     quotas.router,
     topups.router,
     push.router,
+    connectivity.router,
+    events.router,
     schedules.router,
     jobs.router,
     job_items.router,

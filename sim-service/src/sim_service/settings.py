@@ -86,6 +86,18 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     quota_fresh_seconds: float = Field(
         60, ge=0, description="a quota younger than this is not asked for again"
     )
+    event_sync_every_seconds: float = Field(
+        86_400, ge=0, description="the worker asks for the events of all SIMs this often; 0 switches it off"
+    )
+    event_fresh_seconds: float = Field(
+        60, ge=0, description="a diagnosis asks for events again that are older than this"
+    )
+    connectivity_fresh_seconds: float = Field(
+        30, ge=0, description="connectivity younger than this is not asked for again"
+    )
+    attached_trusted_seconds: float = Field(
+        21_600, gt=0, description="a SIM that is attached without a sign of it for so long may be gone"
+    )
     sync_parallel_pages: int = Field(4, ge=1, le=16, description="pages of SIMs in flight during a sync")
     carrier_payment_method: PaymentMethod = Field(
         PaymentMethod.BANK_TRANSFER, description="how top-ups are paid where nothing else is said"

@@ -1,7 +1,9 @@
 """Every table, for migrations and their test."""
 
+from sim_service.connectivity import models as connectivity
 from sim_service.database import Base
 from sim_service.devices import models as devices
+from sim_service.events import models as events
 from sim_service.job_items import models as job_items
 from sim_service.jobs import models as jobs
 from sim_service.push import models as push
@@ -13,7 +15,9 @@ from sim_service.usage import models as usage
 from sim_service.volumes import models as volumes
 
 __all__ = [
+    "connectivity",
     "devices",
+    "events",
     "job_items",
     "jobs",
     "push",

@@ -10,6 +10,7 @@ from fleet_kit.denylist import open_redis
 from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
+from sim_service.events.jobs import EventSync
 from sim_service.jobs.kinds import default_periods
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
@@ -80,7 +81,12 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
         owner_of_new=settings.carrier_default_organization,
     )
     quotas = QuotaRefresh(resources.sessions, resources.carrier)
-    handlers = {JobKind.SYNC_SIMS: sync.run, JobKind.REFRESH_QUOTAS: quotas.run}
+    events = EventSync(resources.sessions, resources.carrier)
+    handlers = {
+        JobKind.SYNC_SIMS: sync.run,
+        JobKind.REFRESH_QUOTAS: quotas.run,
+        JobKind.SYNC_EVENTS: events.run,
+    }
     return JobRunner(resources.sessions, handlers, lease=settings.job_lease_seconds)
 
 

@@ -19,6 +19,7 @@ class JobKind(StrEnum):
 
     SYNC_SIMS = "sync_sims"
     REFRESH_QUOTAS = "refresh_quotas"
+    SYNC_EVENTS = "sync_events"
 
 
 class JobState(StrEnum):
