@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fleet_contracts.topology import SIM_EVENTS
-from fleet_kit.consumer import BatchConsumer, each_event
+from fleet_kit.consumer import BatchConsumer
 from fleet_kit.denylist import open_redis
+from fleet_kit.event_handlers import each_event
 from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
