@@ -13,6 +13,7 @@ from sim_service.connectivity import api as connectivity
 from sim_service.events import api as events
 from sim_service.job_items import api as job_items
 from sim_service.jobs import api as jobs
+from sim_service.lifecycle import api as lifecycle
 from sim_service.links import api as links
 from sim_service.push import api as push
 from sim_service.quotas import api as quotas
@@ -30,6 +31,7 @@ ROUTERS = [
     claims.router,
     usage.router,
     sims.router,
+    lifecycle.router,
     links.router,
     quotas.router,
     topups.router,

@@ -116,7 +116,17 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     topup_give_up_seconds: float = Field(
         900, ge=0, description="a lost purchase that shows no order at the carrier for so long did not happen"
     )
-    job_lease_seconds: float = Field(30.0, gt=0, description="a job without a sign of life is taken over")
+    action_attempts: int = Field(
+        20, ge=1, le=1000, description="attempts, up to 5 minutes apart, after which a change of a SIM failed"
+    )
+    action_parallel: int = Field(4, ge=1, le=32, description="SIMs that one worker changes at once")
+    drift_policy: Literal["report", "correct", "adopt"] = Field(
+        "report",
+        description="a SIM's status was changed past us: tell of it, set it back, or want it so from now on",
+    )
+    job_lease_seconds: float = Field(
+        30.0, gt=0, description="a job or a change without a sign of life is taken over"
+    )
 
 
 @lru_cache

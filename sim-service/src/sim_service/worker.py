@@ -15,6 +15,7 @@ from sim_service.events.jobs import EventSync
 from sim_service.jobs.kinds import default_periods
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
+from sim_service.lifecycle.reconcile import Reconciler
 from sim_service.links.consumers import DeviceEvents
 from sim_service.quotas.service import QuotaRefresh
 from sim_service.schedules.service import Schedules
@@ -48,6 +49,7 @@ async def run(settings: Settings) -> None:
                 "consume": consumer.run,
                 "jobs": job_runner(settings, resources).run,
                 "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
+                "changes": reconciler(settings, resources).run,
                 "schedule": partial(every, _SCHEDULE_SECONDS, schedules.look, name="schedule"),
             },
             checks={
@@ -87,8 +89,21 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
         JobKind.SYNC_SIMS: sync.run,
         JobKind.REFRESH_QUOTAS: quotas.run,
         JobKind.SYNC_EVENTS: events.run,
+        JobKind.RECONCILE: reconciler(settings, resources).run_job,
     }
     return JobRunner(resources.sessions, handlers, lease=settings.job_lease_seconds)
+
+
+def reconciler(settings: Settings, resources: Resources) -> Reconciler:
+    """What brings SIMs to what is wanted of them."""
+    return Reconciler(
+        resources.sessions,
+        resources.carrier,
+        lease=settings.job_lease_seconds,
+        most_attempts=settings.action_attempts,
+        drift=settings.drift_policy,
+        parallel=settings.action_parallel,
+    )
 
 
 @asynccontextmanager

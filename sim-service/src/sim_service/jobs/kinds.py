@@ -52,6 +52,7 @@ KINDS: Mapping[JobKind, KindRules] = {
         asker=Asker.OPERATOR,
         every=lambda settings: settings.event_sync_every_seconds,
     ),
+    JobKind.RECONCILE: KindRules(),
 }
 
 

@@ -20,6 +20,7 @@ class JobKind(StrEnum):
     SYNC_SIMS = "sync_sims"
     REFRESH_QUOTAS = "refresh_quotas"
     SYNC_EVENTS = "sync_events"
+    RECONCILE = "reconcile"
 
 
 class JobState(StrEnum):
