@@ -20,7 +20,9 @@ from sim_service.quotas import api as quotas
 from sim_service.schedules import api as schedules
 from sim_service.settings import Settings
 from sim_service.sims import api as sims
+from sim_service.sms import api as sms
 from sim_service.sync import api as sync
+from sim_service.tickets import api as tickets
 from sim_service.topups import api as topups
 from sim_service.usage import api as usage
 from sim_service.wiring import open_resources, open_streams
@@ -30,7 +32,9 @@ ROUTERS = [
     sync.router,
     claims.router,
     usage.router,
+    sms.router,
     sims.router,
+    tickets.router,
     lifecycle.router,
     links.router,
     quotas.router,

@@ -124,6 +124,19 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
         "report",
         description="a SIM's status was changed past us: tell of it, set it back, or want it so from now on",
     )
+    sms_most_parts: int = Field(10, ge=1, le=255, description="parts that one short message may have")
+    sms_settled_seconds: float = Field(
+        60, ge=0, description="what the carrier does not list so long after it was asked was not sent"
+    )
+    sms_look_every_seconds: float = Field(
+        2, gt=0, description="how often the worker looks for messages to send or to ask about"
+    )
+    ticket_sync_every_seconds: float = Field(
+        900, ge=0, description="the worker asks for the carrier's tickets this often; 0 switches it off"
+    )
+    ticket_settled_seconds: float = Field(
+        300, ge=0, description="a ticket that is not listed so long after it was asked for was not opened"
+    )
     job_lease_seconds: float = Field(
         30.0, gt=0, description="a job or a change without a sign of life is taken over"
     )

@@ -12,6 +12,8 @@ from sim_service.push import models as push
 from sim_service.quotas import models as quotas
 from sim_service.schedules import models as schedules
 from sim_service.sims import models as sims
+from sim_service.sms import models as sms
+from sim_service.tickets import models as tickets
 from sim_service.topups import models as topups
 from sim_service.usage import models as usage
 from sim_service.volumes import models as volumes
@@ -28,6 +30,8 @@ __all__ = [
     "quotas",
     "schedules",
     "sims",
+    "sms",
+    "tickets",
     "topups",
     "usage",
     "volumes",

@@ -20,7 +20,9 @@ from sim_service.links.consumers import DeviceEvents
 from sim_service.quotas.service import QuotaRefresh
 from sim_service.schedules.service import Schedules
 from sim_service.settings import Settings, get_settings
+from sim_service.sms.duty import SmsDuty
 from sim_service.sync.service import SyncOfAll
+from sim_service.tickets.sync import TicketSync
 from sim_service.topups.resolver import Resolver
 from sim_service.wiring import Resources, open_resources
 
@@ -39,6 +41,7 @@ async def run(settings: Settings) -> None:
             url, SIM_EVENTS, each_event(DeviceEvents(resources.sessions).handle), publisher, NAME
         )
         resolver = Resolver(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
+        sms = sms_duty(settings, resources)
         schedules = Schedules(resources.sessions, default_periods(settings))
         await run_worker(
             NAME,
@@ -50,6 +53,7 @@ async def run(settings: Settings) -> None:
                 "jobs": job_runner(settings, resources).run,
                 "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
                 "changes": reconciler(settings, resources).run,
+                "sms": partial(every, settings.sms_look_every_seconds, sms.both, name="sms"),
                 "schedule": partial(every, _SCHEDULE_SECONDS, schedules.look, name="schedule"),
             },
             checks={
@@ -84,10 +88,15 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
         owner_of_new=settings.carrier_default_organization,
     )
     quotas = QuotaRefresh(resources.sessions, resources.carrier)
+    sms = sms_duty(settings, resources)
+    tickets = TicketSync(resources.sessions, resources.carrier, settled_after=settings.ticket_settled_seconds)
     events = EventSync(resources.sessions, resources.carrier)
     handlers = {
         JobKind.SYNC_SIMS: sync.run,
         JobKind.REFRESH_QUOTAS: quotas.run,
+        JobKind.SEND_DUE_SMS: sms.run_sending,
+        JobKind.SMS_STATES: sms.run_states,
+        JobKind.SYNC_TICKETS: tickets.run,
         JobKind.SYNC_EVENTS: events.run,
         JobKind.RECONCILE: reconciler(settings, resources).run_job,
     }
@@ -104,6 +113,11 @@ def reconciler(settings: Settings, resources: Resources) -> Reconciler:
         drift=settings.drift_policy,
         parallel=settings.action_parallel,
     )
+
+
+def sms_duty(settings: Settings, resources: Resources) -> SmsDuty:
+    """What the worker does for messages all the time, besides jobs that are asked for."""
+    return SmsDuty(resources.sessions, resources.carrier, settled_after=settings.sms_settled_seconds)
 
 
 @asynccontextmanager
