@@ -102,12 +102,11 @@ class SimData(Data):
 
 
 class SimStatusData(Data):
-    """A SIM's state at the carrier changed; a `desired` other than `status`: not by whoever owns it."""
+    """A SIM's state at the carrier changed."""
 
     iccid: str
     status: str
     previous: str | None = None
-    desired: str | None = None
 
 
 class UsageData(Data):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -109,6 +109,8 @@ def _typed(column: Column, value: Any) -> Any:
     check_json(value, max_depth=0)
     if kind is UUID:
         return UUID(value)
+    if kind is date:
+        return date.fromisoformat(value)
     if kind is not datetime:
         return value
     moment = datetime.fromisoformat(value)

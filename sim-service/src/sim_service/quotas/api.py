@@ -1,15 +1,17 @@
-"""HTTP: what is left."""
+"""HTTP: what is left, until when, and when that is too little."""
 
-import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
-from fleet_kit.principal import CurrentUser
+from fleet_kit.database import DbSession
+from fleet_kit.pagination import Page, Paging
+from fleet_kit.principal import CurrentAdmin, CurrentUser, Role
 from sim_service.carrier.facts import QuotaKind
 from sim_service.iccid import IccidPath
-from sim_service.quotas.schemas import QuotaOut, QuotasOut
+from sim_service.quotas.schemas import QuotaOut, QuotaQuery, QuotasOut, ThresholdsIn, ThresholdsOut
 from sim_service.quotas.service import QuotaService
+from sim_service.quotas.thresholds import ThresholdService
 from sim_service.resources import AppCarrier, AppSessions, AppSettings
 
 router = APIRouter(tags=["quotas"])
@@ -21,17 +23,64 @@ def _quotas(
     return QuotaService(sessions, user.scope, carrier, fresh=settings.quota_fresh_seconds)
 
 
+def _thresholds(user: CurrentUser, session: DbSession) -> ThresholdService:
+    return ThresholdService(session, user.scope)
+
+
 Quotas = Annotated[QuotaService, Depends(_quotas)]
+OwnThresholds = Annotated[ThresholdService, Depends(_thresholds)]
+
+
+@router.get("/sims/quotas")
+async def list_quotas(
+    quotas: Quotas, paging: Paging, query: Annotated[QuotaQuery, Query()]
+) -> Page[QuotaOut]:
+    """The organisation's quotas as they were last read, those first that end first."""
+    found = await quotas.find(query.filter(), paging)
+    return found.shown_as(QuotaOut.kept, paging)
+
+
+@router.get("/sims/quota-thresholds")
+async def read_thresholds(user: CurrentUser, thresholds: OwnThresholds) -> ThresholdsOut:
+    """The organisation's own thresholds."""
+    return ThresholdsOut.model_validate(await thresholds.read(user.organization_id))
+
+
+@router.put("/sims/quota-thresholds")
+async def write_thresholds(
+    body: ThresholdsIn, user: CurrentAdmin, thresholds: OwnThresholds
+) -> ThresholdsOut:
+    """Set the organisation's own thresholds; quotas follow as they are read again."""
+    await thresholds.write(user.organization_id, body.thresholds())
+    return ThresholdsOut.model_validate(await thresholds.read(user.organization_id))
 
 
 @router.get("/sims/{iccid}/quota/{kind}")
 async def read_quota(iccid: IccidPath, kind: QuotaKind, quotas: Quotas) -> QuotaOut:
-    """One quota with its age; asked of the carrier again when it is old."""
-    return QuotaOut.of(await quotas.read(iccid, kind))
+    """One quota with its age and forecast; asked of the carrier again when it is old."""
+    (known,) = await quotas.foreseen(iccid, kind)
+    return QuotaOut.of(known)
 
 
 @router.get("/sims/{iccid}/quotas")
 async def read_quotas(iccid: IccidPath, quotas: Quotas) -> QuotasOut:
-    """Both quotas with their ages."""
-    data, sms = await asyncio.gather(quotas.read(iccid, QuotaKind.DATA), quotas.read(iccid, QuotaKind.SMS))
+    """Both quotas with their ages and forecasts."""
+    data, sms = await quotas.foreseen(iccid, QuotaKind.DATA, QuotaKind.SMS)
     return QuotasOut(data=QuotaOut.of(data), sms=QuotaOut.of(sms))
+
+
+@router.get("/sims/{iccid}/quota-thresholds")
+async def read_sim_thresholds(iccid: IccidPath, thresholds: OwnThresholds) -> ThresholdsOut:
+    """The SIM's own thresholds."""
+    return ThresholdsOut.model_validate(await thresholds.read(await thresholds.owner(iccid), iccid))
+
+
+@router.put("/sims/{iccid}/quota-thresholds")
+async def write_sim_thresholds(
+    iccid: IccidPath, body: ThresholdsIn, user: CurrentUser, thresholds: OwnThresholds
+) -> ThresholdsOut:
+    """Set the SIM's own thresholds, which go before its organisation's."""
+    owner = await thresholds.owner(iccid)
+    user.require(Role.OPERATOR)
+    await thresholds.write(owner, body.thresholds(), iccid)
+    return ThresholdsOut.model_validate(await thresholds.read(owner, iccid))

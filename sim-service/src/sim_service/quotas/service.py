@@ -1,23 +1,31 @@
 """The rules of quotas: answered from what is known, asked for again when old, told of once per crossing."""
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
+from fleet_kit.errors import FleetError
+from fleet_kit.keyset import Found
 from fleet_kit.outbox import Outbox
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.errors import CarrierSimNotFound
 from sim_service.carrier.facts import CarrierQuota, Priority, QuotaKind
 from sim_service.freshness import SERVE_KNOWN, Known
-from sim_service.jobs.runner import Held
 from sim_service.quotas import events
+from sim_service.quotas.forecast import BASIS_DAYS, forecast
+from sim_service.quotas.history import histories
 from sim_service.quotas.models import SimQuota
-from sim_service.quotas.repository import QuotaRepository
+from sim_service.quotas.repository import QuotaFilter, QuotaRepository
+from sim_service.quotas.thresholds import wanted_percents
 from sim_service.sims.service import SimService, owner_of
+from sim_service.usage.service import UsageService
 
-_BATCH = 50
+_USAGE_FRESH_SECONDS = 86_400.0
+"""A forecast needs whole days: usage asked for within a day is good enough for it."""
 _SETTLED = timedelta(minutes=15)
 """The list of SIMs may lag behind a quota: one asked for more recently than this is not asked for again."""
 
@@ -28,6 +36,7 @@ class QuotaService:
     def __init__(self, sessions: Sessions, scope: Scope, carrier: Carrier, *, fresh: float) -> None:
         self._sessions, self._scope, self._carrier = sessions, scope, carrier
         self._fresh = timedelta(seconds=fresh)
+        self._usage = UsageService(sessions, scope, carrier, fresh=_USAGE_FRESH_SECONDS)
 
     async def read(self, iccid: str, kind: QuotaKind) -> Known[SimQuota]:
         """The quota, newly asked for where it is old; what is known where the carrier cannot be asked."""
@@ -42,52 +51,68 @@ class QuotaService:
             return Known(known, known.fetched_at, failure)
         return Known(fresh, fresh.fetched_at)
 
+    async def foreseen(self, iccid: str, *kinds: QuotaKind) -> list[Known[SimQuota]]:
+        """Like `read`, with forecasts from usage that is at most a day old where the carrier tells it."""
+        usage = asyncio.ensure_future(self._know_usage(iccid))
+        try:
+            read = await asyncio.gather(*(self.read(iccid, kind) for kind in kinds))
+        finally:
+            await usage
+        async with self._sessions.begin() as session:
+            return [await self._foretold(session, known) for known in read]
+
+    async def _foretold(self, session: AsyncSession, known: Known[SimQuota]) -> Known[SimQuota]:
+        name = known.value.iccid, QuotaKind(known.value.kind)
+        quota = await QuotaRepository(session, self._scope).get(*name)
+        if quota is None:
+            return known
+        await foretell(session, [quota])
+        return Known(quota, quota.fetched_at, known.failure)
+
     async def refresh(self, iccid: str, kind: QuotaKind, priority: Priority) -> SimQuota:
         """Ask the carrier and keep its answer; raises its errors."""
         facts = await self._carrier.quota(iccid, kind, priority=priority)
         async with self._sessions.begin() as session:
             return await _keep(session, self._scope, iccid, facts)
 
+    async def find(self, wanted: QuotaFilter, paging: PageParams) -> Found[SimQuota]:
+        """A page of the kept quotas, those first that end first."""
+        async with self._sessions() as session:
+            return await QuotaRepository(session, self._scope).page(wanted, paging)
+
     async def _known(self, iccid: str, kind: QuotaKind) -> SimQuota | None:
         async with self._sessions() as session:
             owner_of(await SimService(session, self._scope).get(iccid))
             return await QuotaRepository(session, self._scope).get(iccid, kind)
 
+    async def _know_usage(self, iccid: str) -> None:
+        today = datetime.now(UTC).date()
+        with suppress(FleetError):
+            await self._usage.read(iccid, today - timedelta(days=BASIS_DAYS), today)
+
     @staticmethod
     async def outdated_exist(session: AsyncSession) -> bool:
         """Whether the last sync tells of quota states that the kept quotas do not have."""
-        return bool(await _outdated(session, EVERYTHING, ("", ""), 1))
+        return bool(await outdated(session, EVERYTHING, ("", ""), 1))
 
 
-class QuotaRefresh:
-    """The handler of jobs that refresh the quotas whose state has changed by the list of SIMs."""
+async def outdated(
+    session: AsyncSession, scope: Scope, after: tuple[str, str], limit: int
+) -> list[tuple[str, str]]:
+    """(ICCID, kind) behind `after` of quotas whose state has changed by the list of SIMs."""
+    settled = datetime.now(UTC) - _SETTLED
+    found = await QuotaRepository(session, scope).outdated(fetched_before=settled, after=after, limit=limit)
+    return list(found)
 
-    def __init__(self, sessions: Sessions, carrier: Carrier) -> None:
-        self._sessions = sessions
-        self._quotas = QuotaService(sessions, EVERYTHING, carrier, fresh=0)
 
-    async def run(self, held: Held) -> None:
-        """Go through them once; a restarted job finds only those that are left."""
-        after = ("", "")
-        while True:
-            async with self._sessions() as session:
-                batch = await _outdated(session, held.scope, after, _BATCH)
-            if not batch:
-                return
-            for iccid, kind in batch:
-                await self._one(held, iccid, QuotaKind(kind))
-            after = batch[-1]
-
-    async def _one(self, held: Held, iccid: str, kind: QuotaKind) -> None:
-        outcome = "refreshed"
-        try:
-            await self._quotas.refresh(iccid, kind, Priority.BACKGROUND)
-        except CarrierSimNotFound:
-            outcome = "not_found"
-        async with self._sessions.begin() as session:
-            job = await held.in_transaction(session)
-            job.done += 1
-            job.count(**{outcome: 1})
+async def foretell(session: AsyncSession, quotas: list[SimQuota]) -> None:
+    """Bring the forecasts of quotas, all of one kind, up to what is known of usage."""
+    if not quotas:
+        return
+    used = await histories(session, [quota.iccid for quota in quotas], QuotaKind(quotas[0].kind))
+    for quota in quotas:
+        quota.foretell(forecast(float(quota.remaining), quota.fetched_at, used[quota.iccid]))
+    await session.flush()
 
 
 async def _keep(session: AsyncSession, scope: Scope, iccid: str, facts: CarrierQuota) -> SimQuota:
@@ -96,20 +121,14 @@ async def _keep(session: AsyncSession, scope: Scope, iccid: str, facts: CarrierQ
     owner = owner_of(sim)
     quotas = QuotaRepository(session, EVERYTHING)
     quota = await quotas.get(iccid, facts.kind)
+    own = await wanted_percents(session, owner, facts.kind, [iccid])
     before = quota.state if quota is not None and quota.organization_id == owner else None
     if quota is None:
         quota = SimQuota(iccid=iccid, kind=facts.kind)
         quotas.add(quota)
     quota.organization_id = owner
-    quota.take_over(facts)
+    quota.take_over(facts, own[iccid])
     await session.flush()
+    await foretell(session, [quota])
     await Outbox(session).add(*events.crossings(quota, before))
     return quota
-
-
-async def _outdated(
-    session: AsyncSession, scope: Scope, after: tuple[str, str], limit: int
-) -> list[tuple[str, str]]:
-    settled = datetime.now(UTC) - _SETTLED
-    found = await QuotaRepository(session, scope).outdated(fetched_before=settled, after=after, limit=limit)
-    return list(found)

@@ -20,6 +20,7 @@ from sim_service.topups.schemas import (
     TopUpIn,
     TopUpOut,
     TopUpQuery,
+    months,
 )
 from sim_service.topups.service import TopUpService
 
@@ -73,20 +74,20 @@ async def list_of_sim(
 ) -> Page[TopUpOut]:
     """The SIM's purchases, newest first."""
     found = await top_ups.find(query.filter(iccid), paging)
-    return found.page(paging, TopUpOut.model_validate)
+    return found.shown_as(TopUpOut.model_validate, paging)
 
 
 @router.get("/topups")
 async def list_all(top_ups: TopUps, paging: Paging, query: Annotated[TopUpQuery, Query()]) -> Page[TopUpOut]:
     """The organisation's ledger, newest first."""
     found = await top_ups.find(query.filter(), paging)
-    return found.page(paging, TopUpOut.model_validate)
+    return found.shown_as(TopUpOut.model_validate, paging)
 
 
 @router.get("/topups/months")
-async def list_months(top_ups: TopUps, months: Annotated[Months, Depends()]) -> MonthsOut:
+async def list_months(top_ups: TopUps, wanted: Annotated[Months, Depends(months)]) -> MonthsOut:
     """What was bought in each month, by state; what is not failed costs money or may yet."""
-    rows = await top_ups.months(months.since, months.until)
+    rows = await top_ups.months(wanted.since, wanted.until)
     return MonthsOut(items=[MonthOut.of(row) for row in rows])
 
 

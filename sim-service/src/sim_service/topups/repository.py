@@ -9,10 +9,13 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
-from sim_service.newest import Found, newest
 from sim_service.topups.models import PENDING, SPENT, UNSETTLED, PurchaseKind, TopUp
+
+# Ids are made in the order of time.
+_NEWEST = Order("-id", TopUp.id, TopUp.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class TopUpRepository:
         for name in TopUpFilter.__slots__:
             if (value := getattr(wanted, name)) is not None:
                 statement = statement.where(getattr(TopUp, name) == value)
-        return await newest(self._session, statement, TopUp, paging)
+        return await find_page(self._session, statement, _NEWEST, paging)
 
     async def months(self, since: datetime, until: datetime) -> Sequence[MonthRow]:
         """Sums by UTC month, state and currency of purchases made in [since, until)."""

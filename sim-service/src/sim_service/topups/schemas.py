@@ -1,5 +1,6 @@
 """HTTP shapes of purchases."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -100,22 +101,26 @@ class MonthsOut(ResponseModel):
     items: list[MonthOut]
 
 
+@dataclass(frozen=True, slots=True)
 class Months:
-    """The query parameters `from` and `to`: months, both included; default the last twelve."""
+    """Moments from which and before which purchases count."""
 
-    def __init__(
-        self,
-        first: Annotated[str | None, Query(alias="from", pattern=r"^\d{4}-\d{2}$")] = None,
-        last: Annotated[str | None, Query(alias="to", pattern=r"^\d{4}-\d{2}$")] = None,
-    ) -> None:
-        today = datetime.now(UTC).date()
-        end = _month("to", last) if last else today.replace(day=1)
-        start = _month("from", first) if first else _shifted(end, -11)
-        if start > end:
-            raise invalid("from", "is after `to`")
-        if _shifted(start, _MOST_MONTHS) <= end:
-            raise invalid("from", f"the range is longer than {_MOST_MONTHS} months")
-        self.since, self.until = _moment(start), _moment(_shifted(end, 1))
+    since: datetime
+    until: datetime
+
+
+async def months(
+    first: Annotated[str | None, Query(alias="from", pattern=r"^20\d{2}-\d{2}$")] = None,
+    last: Annotated[str | None, Query(alias="to", pattern=r"^20\d{2}-\d{2}$")] = None,
+) -> Months:
+    """The query parameters `from` and `to`: months, both included; default the last twelve."""
+    end = _month("to", last) if last else datetime.now(UTC).date().replace(day=1)
+    start = _month("from", first) if first else _shifted(end, -11)
+    if start > end:
+        raise invalid("from", "is after `to`")
+    if _shifted(start, _MOST_MONTHS) <= end:
+        raise invalid("from", f"the range is longer than {_MOST_MONTHS} months")
+    return Months(_moment(start), _moment(_shifted(end, 1)))
 
 
 def _month(field: str, value: str) -> date:

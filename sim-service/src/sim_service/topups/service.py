@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
 from fleet_kit.errors import FleetError, NotFound
+from fleet_kit.keyset import Found
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.facts import Priority, QuotaKind
-from sim_service.newest import Found
 from sim_service.quotas.service import QuotaService
 from sim_service.repeats import Repeat
 from sim_service.sims.service import SimService, not_found, owner_of

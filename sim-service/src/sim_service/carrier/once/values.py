@@ -11,6 +11,7 @@ from typing import Any
 BYTES_PER_MB = 1024 * 1024
 """1NCE's v2 specification: 1 megabyte = 1,024 kilobytes."""
 
+_DATES = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 _NUMBER_LENGTH = 40
 _NANO = Decimal("0.000000001")
 
@@ -54,11 +55,13 @@ def moment(record: Mapping[str, Any], name: str) -> datetime | None:
     value = record.get(name)
     if not isinstance(value, str):
         return None
-    try:
-        parsed = datetime.fromisoformat(value.strip())
+    for form in _DATES:
+        try:
+            parsed = datetime.strptime(value.strip(), form)  # noqa: DTZ007  zones are handled just below
+        except ValueError:
+            continue
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return None
 
 
 def day(record: Mapping[str, Any], name: str) -> date | None:

@@ -1,4 +1,4 @@
-"""Orders, products, top-ups, policies and their ledger."""
+"""Orders, products, top-ups, policies and their ledger; forecasts and own thresholds of quotas."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,8 +7,35 @@ from sqlalchemy.dialects import postgresql
 revision = "0006"
 down_revision = "0005"
 
+TABLES = (
+    "top_ups",
+    "quota_thresholds",
+)
+QUOTA_COLUMNS = (
+    "carrier_state",
+    "exhausted_on",
+    "exhausted_earliest",
+    "exhausted_latest",
+    "per_day",
+    "basis_days",
+    "ends_on",
+)
+
 
 def upgrade() -> None:
+    _create_tables()
+    _extend_quotas()
+
+
+def _create_tables() -> None:
+    op.create_table(
+        "quota_thresholds",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("iccid", sa.String(length=19), nullable=False),
+        sa.Column("percent", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "kind", "iccid", name=op.f("pk_quota_thresholds")),
+    )
     op.create_table(
         "top_ups",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -35,7 +62,7 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_top_ups")),
     )
-    op.create_index("ix_top_ups_created", "top_ups", ["created_at", "id"], unique=False)
+    op.create_index("ix_top_ups_created", "top_ups", ["created_at"], unique=False)
     op.create_index(
         "ix_top_ups_due",
         "top_ups",
@@ -43,14 +70,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state IN ('requested', 'sent', 'unknown', 'ordered')"),
     )
-    op.create_index("ix_top_ups_iccid_created", "top_ups", ["iccid", "created_at", "id"], unique=False)
-    op.create_index(
-        "ix_top_ups_owner_created", "top_ups", ["organization_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_top_ups_iccid_id", "top_ups", ["iccid", "id"], unique=False)
+    op.create_index("ix_top_ups_owner_created", "top_ups", ["organization_id", "created_at"], unique=False)
+    op.create_index("ix_top_ups_owner_id", "top_ups", ["organization_id", "id"], unique=False)
     op.create_index(
         "ix_top_ups_policy_created",
         "top_ups",
-        ["policy_id", "created_at", "id"],
+        ["policy_id", "created_at"],
         unique=False,
         postgresql_where=sa.text("policy_id IS NOT NULL"),
     )
@@ -84,6 +110,24 @@ def upgrade() -> None:
     )
 
 
+def _extend_quotas() -> None:
+    op.add_column("sim_quotas", sa.Column("carrier_state", sa.String(length=20), nullable=True))
+    op.add_column("sim_quotas", sa.Column("exhausted_on", sa.Date(), nullable=True))
+    op.add_column("sim_quotas", sa.Column("exhausted_earliest", sa.Date(), nullable=True))
+    op.add_column("sim_quotas", sa.Column("exhausted_latest", sa.Date(), nullable=True))
+    op.add_column("sim_quotas", sa.Column("per_day", sa.Double(), nullable=True))
+    op.add_column(
+        "sim_quotas", sa.Column("basis_days", sa.SmallInteger(), server_default="0", nullable=False)
+    )
+    op.add_column("sim_quotas", sa.Column("ends_on", sa.Date(), server_default="infinity", nullable=False))
+    op.create_index("ix_sim_quotas_owner_ends", "sim_quotas", ["organization_id", "kind", "ends_on", "iccid"])
+    op.create_index("ix_sim_quotas_ends", "sim_quotas", ["kind", "ends_on", "iccid"])
+
+
 def downgrade() -> None:
-    for table in ("top_ups",):
+    op.drop_index("ix_sim_quotas_ends", "sim_quotas")
+    op.drop_index("ix_sim_quotas_owner_ends", "sim_quotas")
+    for column in QUOTA_COLUMNS:
+        op.drop_column("sim_quotas", column)
+    for table in reversed(TABLES):
         op.drop_table(table)

@@ -1,1 +1,0 @@
-"""Where SIMs are in the network."""

@@ -1,1 +1,0 @@
-"""What the network noted about SIMs."""

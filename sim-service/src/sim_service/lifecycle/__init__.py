@@ -1,1 +1,0 @@
-"""Bringing what is wanted of a SIM about at the carrier."""

@@ -1,1 +1,0 @@
-"""Short messages: split, sent once, followed to their end, received, shown as a conversation."""
