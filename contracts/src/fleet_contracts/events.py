@@ -90,6 +90,23 @@ class PresenceData(Data):
     devices: list[DeviceSeen]
 
 
+class DeviceVolume(Data):
+    """What a device reported to have sent and received, readings of one hour (UTC) together, in bytes.
+
+    It is the whole hour as stored so far, never an increment: of two, the larger one is the later one.
+    """
+
+    id: UUID
+    hour: Timestamp
+    data_bytes: int = Field(ge=0)
+
+
+class VolumeData(Data):
+    """Hours of devices of one organisation whose volumes grew."""
+
+    volumes: list[DeviceVolume]
+
+
 class SimData(Data):
     """Facts of a SIM. `device_id` is the device that it is linked to."""
 
@@ -218,6 +235,13 @@ class TelemetryPresence(FleetEvent):
 
     type: Literal["telemetry.presence"] = "telemetry.presence"
     data: PresenceData
+
+
+class TelemetryVolume(FleetEvent):
+    """Devices' own count of their traffic grew; a device's hour is told of every few minutes at most."""
+
+    type: Literal["telemetry.volume"] = "telemetry.volume"
+    data: VolumeData
 
 
 class SimUpdated(FleetEvent):

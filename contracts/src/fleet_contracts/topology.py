@@ -70,7 +70,7 @@ MONITORING_EVENTS = Queue(
     _events("device.#", "sim.#", "alert.#", "user.#", "organization.#", "token.revoked"),
 )
 DEVICE_EVENTS = Queue("device.events", _events("telemetry.presence", "sim.#", "organization.#"))
-SIM_EVENTS = Queue("sim.events", _events("device.#", "organization.#"))
+SIM_EVENTS = Queue("sim.events", _events("device.#", "organization.#", "telemetry.volume"))
 
 QUEUES = (MONITORING_TELEMETRY, MONITORING_EVENTS, DEVICE_EVENTS, SIM_EVENTS)
 

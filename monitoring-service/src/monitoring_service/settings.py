@@ -24,6 +24,12 @@ class Settings(ServiceSettings):
     device_offline_after_seconds: int = Field(
         60, ge=1, le=86400, description="silence after which a device is offline"
     )
+    volume_gather_seconds: float = Field(
+        300,
+        gt=0,
+        le=3600,
+        description="a device's volume of an hour is told of so much later",
+    )
     device_url: Url = "http://127.0.0.1:8002"
     sim_url: Url = "http://127.0.0.1:8003"
     batch_messages: int = Field(500, ge=1, le=2000, description="telemetry messages handled at a time")

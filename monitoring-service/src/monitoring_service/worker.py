@@ -26,12 +26,14 @@ from monitoring_service.settings import Settings, settings
 from monitoring_service.store.client import Store, open_store
 from monitoring_service.store.counts import Counts
 from monitoring_service.store.sequence import Sequence
+from monitoring_service.volumes.service import Volumes
 
 NAME = "monitoring-worker"
 CARRY_SECONDS = 0.5
 SETTLE_SECONDS = 2
 FOLD_SECONDS = 10
 RETENTION_SECONDS = 600
+VOLUMES_SECONDS = 10
 DEAD_TELEMETRY = Queue(MONITORING_TELEMETRY.dead)
 
 
@@ -43,7 +45,8 @@ class Worker:
         clock = Sequence(store)
         latest, presence = LatestKeeper(store), Presence(publisher)
         keepers = (latest.heard, presence.heard)
-        ingest = Ingest(store, clock, (*keepers, hint))
+        self.volumes = Volumes(store, publisher, gather=config.volume_gather_seconds)
+        ingest = Ingest(store, clock, (*keepers, self.volumes.heard, hint))
         directory = DeviceDirectory(FactsRepository(store, EVERYTHING))
         rejected = RejectedList(store)
         self.carry = Carry(store, clock, ingest, keepers, (latest.flush, presence.flush))
@@ -67,6 +70,7 @@ class Worker:
             "settle": (SETTLE_SECONDS, self.clock.settle_expired),
             "fold": (FOLD_SECONDS, self.counts.fold),
             "retention": (RETENTION_SECONDS, self.retention.sweep),
+            "volumes": (VOLUMES_SECONDS, self.volumes.round),
         }
         consumers = {name: consumer.run for name, consumer in self.consumers.items()}
         return (

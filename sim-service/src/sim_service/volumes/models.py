@@ -11,9 +11,9 @@ from sim_service.database import Base
 
 
 class DeviceUsage(Base):
-    """The whole volume of a device's hour; a higher `version` knows more of the hour and replaces it.
+    """The whole volume of a device's hour as far as it was told of; it only grows.
 
-    `iccid` is the SIM that was in the device when it was told of.
+    `iccid` is the SIM that was in the device when that hour was first told of.
     """
 
     __tablename__ = "device_usage"
@@ -23,7 +23,6 @@ class DeviceUsage(Base):
     hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     iccid: Mapped[str | None] = mapped_column(String(19))
     data_bytes: Mapped[int] = mapped_column(BigInteger)
-    version: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (
         Index("ix_device_usage_owner_iccid", "organization_id", "iccid", "hour"),

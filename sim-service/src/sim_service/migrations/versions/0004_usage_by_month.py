@@ -155,7 +155,6 @@ def _usage_tables(by: dict[str, str]) -> None:
         _moment("hour"),
         sa.Column("iccid", sa.String(length=19), nullable=True),
         sa.Column("data_bytes", sa.BigInteger(), nullable=False),
-        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("organization_id", "device_id", "hour", name="pk_device_usage"),
         postgresql_partition_by=by.get("device_usage"),
     )
