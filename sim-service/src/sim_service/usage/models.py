@@ -89,3 +89,8 @@ class SimUsageState(Base):
     fetched_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (Index("ix_sim_usage_states_owner_fetched", "organization_id", "fetched_at"),)
+
+
+def measured(row: SimUsage) -> tuple[int, ...]:
+    """The four volumes of a row."""
+    return tuple(getattr(row, name) for name in MEASURED)

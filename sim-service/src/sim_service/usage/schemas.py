@@ -1,20 +1,20 @@
 """HTTP shapes of usage."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Literal
 
-from fastapi import Query
 from pydantic import Field
 
-from fleet_kit.errors import invalid
-from fleet_kit.schemas import ResponseModel, StrictModel
-from sim_service.carrier.facts import UsageDay
+from fleet_kit.schemas import ResponseModel, StrictModel, Timestamp
 from sim_service.freshness import Freshness, Known, freshness
-from sim_service.usage.service import Usage
+from sim_service.usage.cost import CostEstimate, Prices
+from sim_service.usage.models import MEASURED, SimUsageHour
+from sim_service.usage.ranges import Span
+from sim_service.usage.service import DayShown, Usage
 
-LONGEST_DAYS = 366
-_DEFAULT_DAYS = 30
+First = Annotated[date, Field(serialization_alias="from")]
+Last = Annotated[date, Field(serialization_alias="to")]
 
 
 class Volumes(ResponseModel):
@@ -28,47 +28,91 @@ class Volumes(ResponseModel):
 
 
 class UsageDayOut(Volumes):
-    """One UTC day."""
+    """One UTC day. `source`: the carrier's own total of the day, or what its streamer has told so far."""
 
     day: date
+    source: Literal["carrier", "streamer"]
 
     @classmethod
-    def of(cls, usage: UsageDay) -> "UsageDayOut":
+    def of(cls, shown: DayShown) -> "UsageDayOut":
         """The day with its sum."""
-        return cls(
-            day=usage.day,
-            data_mo_bytes=usage.data_mo_bytes,
-            data_mt_bytes=usage.data_mt_bytes,
-            data_bytes=usage.data_mo_bytes + usage.data_mt_bytes,
-            sms_mo=usage.sms_mo,
-            sms_mt=usage.sms_mt,
-        )
+        return cls(day=shown.usage.day, source=shown.source, **volumes(shown.usage))
+
+
+class UsageHourOut(Volumes):
+    """One hour, by its beginning."""
+
+    hour: Timestamp
 
 
 class UsageOut(Freshness):
     """Usage of a range: every day that is known, oldest first, and the sum of them."""
 
     iccid: str
-    first: Annotated[date, Field(serialization_alias="from")]
-    last: Annotated[date, Field(serialization_alias="to")]
+    first: First
+    last: Last
     total: Volumes
+    cost_estimate: CostEstimate | None
     items: list[UsageDayOut]
 
     @classmethod
-    def of(cls, known: Known[Usage]) -> "UsageOut":
+    def of(cls, known: Known[Usage], prices: Prices) -> "UsageOut":
         """The usage with its age."""
         items = [UsageDayOut.of(day) for day in known.value.days]
+        total = summed(items)
         return cls(
             iccid=known.value.iccid,
             first=known.value.first,
             last=known.value.last,
-            total=_sum(items),
+            total=total,
+            cost_estimate=estimated(total, prices),
             items=items,
             **freshness(known),
         )
 
 
-def _sum(items: Iterable[UsageDayOut]) -> Volumes:
+class UsageByHourOut(ResponseModel):
+    """The hours of a range in which the streamer told of usage, oldest first, and the sum of them.
+
+    Only the streamer knows hours: `total` may be less than the total of the same range by day.
+    """
+
+    iccid: str
+    first: First
+    last: Last
+    total: Volumes
+    cost_estimate: CostEstimate | None
+    items: list[UsageHourOut]
+
+    @classmethod
+    def of(cls, iccid: str, span: Span, hours: Iterable[SimUsageHour], prices: Prices) -> "UsageByHourOut":
+        """The hours with their sum."""
+        items = [UsageHourOut(hour=row.hour, **volumes(row)) for row in hours]
+        total = summed(items)
+        return cls(
+            iccid=iccid,
+            first=span.first,
+            last=span.last,
+            total=total,
+            cost_estimate=estimated(total, prices),
+            items=items,
+        )
+
+
+def volumes(row: object) -> dict[str, int]:
+    """The fields of Volumes from anything that has the four measured ones."""
+    mo, mt, sms_mo, sms_mt = (int(getattr(row, name)) for name in MEASURED)
+    return {
+        "data_mo_bytes": mo,
+        "data_mt_bytes": mt,
+        "data_bytes": mo + mt,
+        "sms_mo": sms_mo,
+        "sms_mt": sms_mt,
+    }
+
+
+def summed(items: Iterable[Volumes]) -> Volumes:
+    """The sum of volumes."""
     total = Volumes()
     for item in items:
         for name in Volumes.model_fields:
@@ -76,15 +120,9 @@ def _sum(items: Iterable[UsageDayOut]) -> Volumes:
     return total
 
 
-class Range:
-    """The query parameters `from` and `to`: UTC days, both included; default the last 30 days."""
-
-    def __init__(
-        self,
-        first: Annotated[date | None, Query(alias="from")] = None,
-        last: Annotated[date | None, Query(alias="to")] = None,
-    ) -> None:
-        self.first, self.last = checked(first, last)
+def estimated(total: Volumes, prices: Prices) -> CostEstimate | None:
+    """What volumes may cost."""
+    return prices.estimate(total.data_bytes, total.sms_mo + total.sms_mt)
 
 
 class UsageSyncIn(StrictModel):
@@ -92,17 +130,3 @@ class UsageSyncIn(StrictModel):
 
     first: Annotated[date | None, Field(alias="from")] = None
     last: Annotated[date | None, Field(alias="to")] = None
-
-
-def checked(first: date | None, last: date | None) -> tuple[date, date]:
-    """The range with its defaults; raises 422 naming the end that is wrong."""
-    today = datetime.now(UTC).date()
-    last = last or max(today, first or today)
-    first = first or last - timedelta(days=_DEFAULT_DAYS - 1)
-    if first > last:
-        raise invalid("from", "is after `to`")
-    if first > today:
-        raise invalid("from", "is in the future")
-    if (last - first).days >= LONGEST_DAYS:
-        raise invalid("from", f"the range is longer than {LONGEST_DAYS} days")
-    return first, min(last, today)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from fleet_kit.database import Sessions
@@ -14,11 +15,23 @@ from sim_service.carrier.facts import Priority, UsageDay
 from sim_service.freshness import SERVE_KNOWN, Known
 from sim_service.sims.service import SimService, owner_of
 from sim_service.usage import events
-from sim_service.usage.models import SimUsageState
+from sim_service.usage.models import MEASURED, SimUsage, SimUsageHour, SimUsageState, measured
+from sim_service.usage.ranges import Span
 from sim_service.usage.repository import UsageRepository
 
 _STILL_GROWING = timedelta(days=2)
 """A day can grow after midnight: roaming partners report late."""
+
+
+Source = Literal["carrier", "streamer"]
+
+
+@dataclass(frozen=True, slots=True)
+class DayShown:
+    """A day and who told of it."""
+
+    usage: UsageDay
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +41,7 @@ class Usage:
     iccid: str
     first: date
     last: date
-    days: Sequence[UsageDay]
+    days: Sequence[DayShown]
 
 
 class UsageService:
@@ -59,6 +72,12 @@ class UsageService:
                 failure = error
         return await self._known(iccid, owner, first, last, failure)
 
+    async def by_hour(self, iccid: str, span: Span) -> Sequence[SimUsageHour]:
+        """The hours in which the carrier's streamer told of usage."""
+        owner = await self.check(iccid)
+        async with self._sessions() as session:
+            return await UsageRepository(session, owner).hours(iccid, span.start, span.end)
+
     async def refresh(self, iccid: str, owner: UUID, since: date, priority: Priority) -> None:
         """Ask the carrier for everything since a day and keep what is new; raises the carrier's errors."""
         today = datetime.now(UTC).date()
@@ -68,12 +87,13 @@ class UsageService:
             if sim.organization_id != owner:
                 return
             usage = UsageRepository(session, owner)
-            kept = {row.day for row in await usage.between(iccid, since, today)}
+            kept = {row.day: measured(row) for row in await usage.between(iccid, since, today)}
             worth = [day for day in days if day.day in kept or day != UsageDay(day.day)]
             now = datetime.now(UTC)
             written = await usage.record(iccid, worth, now)
             await usage.note(iccid, since, now)
-            await Outbox(session).add(*(events.recorded(row) for row in written))
+            grown = [row for row in written if kept.get(row.day) != measured(row)]
+            await Outbox(session).add(*(events.recorded(row) for row in grown))
 
     def _to_ask(self, state: SimUsageState | None, first: date, last: date, force: bool) -> date | None:
         """The day since which the carrier has to be asked, None if what is known will do."""
@@ -100,10 +120,14 @@ class UsageService:
         asked = (max(first, state.known_from), min(last, as_of.date())) if state else (last, first)
         span = range((asked[1] - asked[0]).days + 1)
         days = sorted({*rows, *(asked[0] + timedelta(days=number) for number in span)})
-        shown = [
-            UsageDay(day, row.data_mo_bytes, row.data_mt_bytes, row.sms_mo, row.sms_mt)
-            if (row := rows.get(day))
-            else UsageDay(day)
-            for day in days
-        ]
+        shown = [_shown(day, rows.get(day)) for day in days]
         return Known(Usage(iccid, first, last, shown), as_of, failure)
+
+
+def _shown(day: date, row: SimUsage | None) -> DayShown:
+    if row is None:
+        return DayShown(UsageDay(day), "carrier")
+    streamed = any(getattr(row, f"streamed_{name}") for name in MEASURED)
+    final = row.carrier_at is not None and row.carrier_at.date() > day
+    source: Source = "streamer" if streamed and not final else "carrier"
+    return DayShown(UsageDay(day, *measured(row)), source)

@@ -1,0 +1,90 @@
+"""Ranges of time in requests: UTC days with both ends included, checked against what is kept."""
+
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from fleet_kit.errors import invalid
+from sim_service.resources import AppSettings
+
+LONGEST_DAYS = 366
+LONGEST_DAYS_BY_HOUR = 31
+_DEFAULT_DAYS = 30
+_DEFAULT_DAYS_BY_HOUR = 2
+
+
+class Interval(StrEnum):
+    """What one row covers."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+class Span:
+    """Whole UTC days from `first` to `last`, both included."""
+
+    def __init__(self, first: date, last: date) -> None:
+        self.first, self.last = first, last
+
+    @property
+    def start(self) -> datetime:
+        """The first moment."""
+        return datetime(self.first.year, self.first.month, self.first.day, tzinfo=UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment behind it."""
+        return datetime(self.last.year, self.last.month, self.last.day, tzinfo=UTC) + timedelta(days=1)
+
+
+class _Range:
+    """The query parameters `from`, `to` and `interval`."""
+
+    def __init__(
+        self,
+        settings: AppSettings,
+        first: Annotated[date | None, Query(alias="from")] = None,
+        last: Annotated[date | None, Query(alias="to")] = None,
+        interval: Interval = Interval.DAY,
+    ) -> None:
+        self.interval = interval
+        by_hour = interval is Interval.HOUR
+        self.span = checked(
+            first,
+            last,
+            kept=settings.usage_hours_kept if by_hour else settings.usage_days_kept,
+            longest=LONGEST_DAYS_BY_HOUR if by_hour else LONGEST_DAYS,
+            default=_DEFAULT_DAYS_BY_HOUR if by_hour else _DEFAULT_DAYS,
+        )
+
+
+Range = Annotated[_Range, Depends(_Range)]
+"""A range of time in a query; default the last 30 days, or 2 by hour."""
+
+
+def checked(
+    first: date | None,
+    last: date | None,
+    *,
+    kept: int,
+    longest: int = LONGEST_DAYS,
+    default: int = _DEFAULT_DAYS,
+) -> Span:
+    """The range with its defaults; raises 422 naming the end that is wrong. `kept`: days back from today."""
+    today = datetime.now(UTC).date()
+    last = last or max(today, first or today)
+    oldest, too_far = today - timedelta(days=kept), f"is further back than the {kept} days that are kept"
+    if first is not None and first > last:
+        raise invalid("from", "is after `to`")
+    if first is not None and first > today:
+        raise invalid("from", "is in the future")
+    if first is not None and first < oldest:
+        raise invalid("from", too_far)
+    if last < oldest:
+        raise invalid("to", too_far)
+    first = first or max(oldest, last - timedelta(days=default - 1))
+    if (last - first).days >= longest:
+        raise invalid("from", f"the range is longer than {longest} days")
+    return Span(first, min(last, today))
