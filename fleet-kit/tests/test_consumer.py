@@ -9,15 +9,15 @@ import pytest
 from fleet_contracts.events import DeviceDeleted, DeviceRef, encode_event
 from fleet_contracts.topology import (
     ATTEMPTS_HEADER,
-    EVENTS_EXCHANGE,
     MONITORING_TELEMETRY,
     REASON_HEADER,
     TELEMETRY_EXCHANGE,
     telemetry_key,
 )
-from fleet_kit.consumer import BatchConsumer, Failure, Pause, each_event
+from fleet_kit.consumer import BatchConsumer, Failure, Pause
 from fleet_kit.database import uuid7
 from fleet_kit.delivery import Delivery, RejectNow, RetryLater
+from fleet_kit.event_handlers import each_event
 from fleet_kit.messaging import Publisher
 from fleet_kit.testing import eventually
 
@@ -178,12 +178,15 @@ async def test_unknown_events_are_skipped_and_broken_ones_rejected() -> None:
         handled.append(type(event).__name__)
 
     device = uuid7()
-    good = encode_event(DeviceDeleted(source="t", subject=str(device), data=DeviceRef(id=device)))
-    bodies = (good, b'{"type": "device.teleported"}', b'{"type": "device.deleted"}', b"\xff")
+    deleted = DeviceDeleted(source="t", subject=str(device), data=DeviceRef(id=device))
+    nobodys, good = (
+        encode_event(deleted),
+        encode_event(deleted.model_copy(update={"organizationid": uuid7()})),
+    )
+    bodies = (good, b'{"type": "device.teleported"}', b'{"type": "device.deleted"}', b"\xff", nobodys)
     failures = await each_event(handle)([_delivery(body) for body in bodies])
     assert handled == ["DeviceDeleted"]
-    assert [failure.delivery.body for failure in failures or ()] == [bodies[2], bodies[3]]
-    assert EVENTS_EXCHANGE == "fleet.events"
+    assert [failure.delivery.body for failure in failures or ()] == [*bodies[2:]]
 
 
 def _delivery(body: bytes) -> Delivery:

@@ -16,7 +16,7 @@ import orjson
 import psutil
 import pytest
 
-from fleet_contracts.topology import REASON_HEADER, telemetry_key
+from fleet_contracts.topology import telemetry_key
 from fleet_kit.delivery import Delivery
 from fleet_kit.scope import EVERYTHING, Scope
 from fleet_kit.testing import eventually
@@ -187,34 +187,6 @@ async def test_retention_deletes_a_full_hour_in_small_steps(
     assert await retention.sweep() == 100
     assert await store.hourly.count_documents({}) == 0
     assert len(steps) > 1
-
-
-def dead(device: str, body: bytes, reason: str) -> Delivery:
-    return Delivery(body, telemetry_key(device), None, {REASON_HEADER: reason}, 4, datetime.now(UTC))
-
-
-async def test_a_dead_message_is_listed_reading_by_reading_with_their_ids(fleet: Any, store: Store) -> None:
-    device, handler = str(uuid4()), fleet.worker.consumers["consume dead telemetry"].handler
-    readings: list[Any] = [{"id": f"x{number}", "metrics": {"a": number}} for number in range(300)]
-    readings[7] = {"id": "x7", "metrics": {"a": "warm"}}
-    delivery = dead(device, orjson.dumps(readings), "UNKNOWN_DEVICE")
-    for _ in range(2):
-        assert not await handler([delivery])
-    rows = await store.rejected.find({"device_id": device}).to_list(None)
-    assert sorted(row["index"] for row in rows) == list(range(300))
-    assert {row["reading_id"] for row in rows} == {reading["id"] for reading in readings}
-    codes = {row["reading_id"]: row["code"] for row in rows}
-    assert codes.pop("x7") == "INVALID_READING"
-    assert set(codes.values()) == {"UNKNOWN_DEVICE"}
-
-
-async def test_a_dead_message_whose_device_became_known_is_stored_after_all(fleet: Any) -> None:
-    device, handler = await fleet.device(), fleet.worker.consumers["consume dead telemetry"].handler
-    late = dead(device, b'{"id": "late", "metrics": {"a": 1}}', "UNKNOWN_DEVICE")
-    poison = dead(device, b'{"id": "poison", "metrics": {"a": 1}}', "DELIVERY_LIMIT")
-    assert not await handler([late, poison])
-    assert [item["id"] for item in await fleet.items(f"/data/{device}")] == ["late"]
-    assert [item["reading_id"] for item in await fleet.items("/rejected")] == ["poison"]
 
 
 async def test_rejected_messages_of_one_device_come_in_pages_without_gap_or_repetition(

@@ -98,6 +98,7 @@ async def settings(
         sim_sync_every_seconds=0,
         push_username="carrier",
         push_password=SecretStr("s3cret-of-pushes"),
+        event_sync_every_seconds=0,
         quota_forecast_every_seconds=0,
     )
 

@@ -23,9 +23,10 @@ from once_sandbox.sims.models import Sim as SandboxSim
 from once_sandbox.world import make_world
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
+from sim_service.lifecycle.reconcile import Reconciler
 from sim_service.links.consumers import DeviceEvents
 from sim_service.settings import Settings
-from sim_service.worker import job_runner
+from sim_service.worker import job_runner, reconciler
 
 
 class SandboxUnderTest:
@@ -133,6 +134,19 @@ class Fleet:
             pass
         job: dict[str, Any] = (await self.platform.get(f"/jobs/{asked.json()['id']}")).json()
         return job
+
+    def reconciler(self, **changes: Any) -> Reconciler:
+        """A worker's reconciler; call `once`."""
+        return reconciler(self.settings.model_copy(update=changes), self.app.state.resources)
+
+    async def reconcile(self, *, due: bool = False, **changes: Any) -> None:
+        """Do everything that is due; `due`: also what waits for its next attempt."""
+        if due:
+            await self.rows("UPDATE sim_actions SET due_at = now(), leased_until = NULL RETURNING id")
+            await self.rows("UPDATE sims SET drift_due_at = now() WHERE drift_due_at > now() RETURNING iccid")
+        worker = self.reconciler(**changes)
+        while await worker.once():
+            pass
 
     async def claim(self, *iccids: str, by: Organization | None = None) -> dict[str, Any]:
         """Claim SIMs for an organisation."""

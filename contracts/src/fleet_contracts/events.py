@@ -119,11 +119,12 @@ class SimData(Data):
 
 
 class SimStatusData(Data):
-    """A SIM's state at the carrier changed."""
+    """A SIM's state at the carrier changed; a `desired` other than `status`: not by whoever owns it."""
 
     iccid: str
     status: str
     previous: str | None = None
+    desired: str | None = None
 
 
 class UsageData(Data):

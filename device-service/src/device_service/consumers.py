@@ -4,17 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-import structlog
-from pydantic import ValidationError
-
 from device_service.presence.service import PresenceService
 from device_service.sim_links.service import SimLinkService
-from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryPresence, UnknownEventType, parse_event
+from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryPresence
 from fleet_kit.away import AWAY, is_away
 from fleet_kit.consumer import Failure, Pause
-from fleet_kit.delivery import Delivery, RejectNow
-
-log = structlog.get_logger(__name__)
+from fleet_kit.delivery import Delivery
+from fleet_kit.event_handlers import read_events
 
 
 @dataclass
@@ -44,14 +40,9 @@ class EventsConsumer:
     async def __call__(self, deliveries: list[Delivery]) -> list[Failure]:
         """Handle a batch; raises Pause while Postgres is away."""
         batch = _Batch()
-        failures = []
-        for delivery in deliveries:
-            try:
-                batch.fold(parse_event(delivery.body))
-            except UnknownEventType as unknown:
-                log.info("event skipped", reason=str(unknown))
-            except ValidationError as error:
-                failures.append(Failure(delivery, RejectNow(f"not a valid event: {error}"[:300])))
+        events, failures = read_events(deliveries)
+        for _, event in events:
+            batch.fold(event)
         try:
             await self._presence.heard(batch.heard)
             await self._sim_links.follow(batch.links)

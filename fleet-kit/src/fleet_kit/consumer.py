@@ -15,14 +15,11 @@ import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import AMQPError as AiormqError
-from pydantic import ValidationError
 
-from fleet_contracts.events import FleetEvent, UnknownEventType, parse_event
 from fleet_contracts.topology import Queue
 from fleet_kit.consumer_metrics import BATCH_SECONDS, MESSAGES, PAUSES
 from fleet_kit.delivery import Delivery, Mover, RejectNow, RetryLater
 from fleet_kit.messaging import Publisher, PublishFailed, connect
-from fleet_kit.request_id import HEADER, set_request_id
 
 log = structlog.get_logger(__name__)
 BROKER_ERRORS = (AMQPError, AiormqError, OSError, TimeoutError, RuntimeError)
@@ -199,26 +196,3 @@ class BatchConsumer:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
-
-
-def each_event(handle: Callable[[FleetEvent], Awaitable[None]]) -> Handler:
-    """A handler of batches from a handler of single events.
-
-    Types that this service does not know are skipped: contracts grow. What does not parse is rejected.
-    """
-
-    async def handler(deliveries: list[Delivery]) -> list[Failure]:
-        failures = []
-        for delivery in deliveries:
-            set_request_id(str(delivery.headers.get(HEADER.lower(), "")))
-            try:
-                await handle(parse_event(delivery.body))
-            except UnknownEventType as unknown:
-                log.info("event skipped", reason=str(unknown))
-            except ValidationError as error:
-                failures.append(Failure(delivery, RejectNow(f"not a valid event: {error}"[:300])))
-            except (RetryLater, RejectNow) as error:
-                failures.append(Failure(delivery, error))
-        return failures
-
-    return handler

@@ -9,15 +9,20 @@ from fleet_kit.app import create_app
 from fleet_kit.bootstrap import open_common
 from fleet_kit.health import Check
 from sim_service.claims import api as claims
+from sim_service.connectivity import api as connectivity
+from sim_service.events import api as events
 from sim_service.job_items import api as job_items
 from sim_service.jobs import api as jobs
+from sim_service.lifecycle import api as lifecycle
 from sim_service.links import api as links
 from sim_service.push import api as push
 from sim_service.quotas import api as quotas
 from sim_service.schedules import api as schedules
 from sim_service.settings import Settings
 from sim_service.sims import api as sims
+from sim_service.sms import api as sms
 from sim_service.sync import api as sync
+from sim_service.tickets import api as tickets
 from sim_service.topups import api as topups
 from sim_service.usage import api as usage
 from sim_service.wiring import open_resources, open_streams
@@ -27,11 +32,16 @@ ROUTERS = [
     sync.router,
     claims.router,
     usage.router,
+    sms.router,
     quotas.router,
     sims.router,
+    tickets.router,
+    lifecycle.router,
     links.router,
     topups.router,
     push.router,
+    connectivity.router,
+    events.router,
     schedules.router,
     jobs.router,
     job_items.router,

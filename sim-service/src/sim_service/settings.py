@@ -86,6 +86,18 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     quota_fresh_seconds: float = Field(
         60, ge=0, description="a quota younger than this is not asked for again"
     )
+    event_sync_every_seconds: float = Field(
+        86_400, ge=0, description="the worker asks for the events of all SIMs this often; 0 switches it off"
+    )
+    event_fresh_seconds: float = Field(
+        60, ge=0, description="a diagnosis asks for events again that are older than this"
+    )
+    connectivity_fresh_seconds: float = Field(
+        30, ge=0, description="connectivity younger than this is not asked for again"
+    )
+    attached_trusted_seconds: float = Field(
+        21_600, gt=0, description="a SIM that is attached without a sign of it for so long may be gone"
+    )
     quota_forecast_every_seconds: float = Field(
         3600,
         ge=0,
@@ -109,7 +121,30 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     topup_give_up_seconds: float = Field(
         900, ge=0, description="a lost purchase that shows no order at the carrier for so long did not happen"
     )
-    job_lease_seconds: float = Field(30.0, gt=0, description="a job without a sign of life is taken over")
+    action_attempts: int = Field(
+        20, ge=1, le=1000, description="attempts, up to 5 minutes apart, after which a change of a SIM failed"
+    )
+    action_parallel: int = Field(4, ge=1, le=32, description="SIMs that one worker changes at once")
+    drift_policy: Literal["report", "correct", "adopt"] = Field(
+        "report",
+        description="a SIM's status was changed past us: tell of it, set it back, or want it so from now on",
+    )
+    sms_most_parts: int = Field(10, ge=1, le=255, description="parts that one short message may have")
+    sms_settled_seconds: float = Field(
+        60, ge=0, description="what the carrier does not list so long after it was asked was not sent"
+    )
+    sms_look_every_seconds: float = Field(
+        2, gt=0, description="how often the worker looks for messages to send or to ask about"
+    )
+    ticket_sync_every_seconds: float = Field(
+        900, ge=0, description="the worker asks for the carrier's tickets this often; 0 switches it off"
+    )
+    ticket_settled_seconds: float = Field(
+        300, ge=0, description="a ticket that is not listed so long after it was asked for was not opened"
+    )
+    job_lease_seconds: float = Field(
+        30.0, gt=0, description="a job or a change without a sign of life is taken over"
+    )
 
 
 @lru_cache

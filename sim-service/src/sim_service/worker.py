@@ -5,19 +5,24 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fleet_contracts.topology import SIM_EVENTS
-from fleet_kit.consumer import BatchConsumer, each_event
+from fleet_kit.consumer import BatchConsumer
 from fleet_kit.denylist import open_redis
+from fleet_kit.event_handlers import each_event
 from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
+from sim_service.events.jobs import EventSync
 from sim_service.jobs.kinds import default_periods
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
+from sim_service.lifecycle.reconcile import Reconciler
 from sim_service.links.consumers import DeviceEvents
 from sim_service.quotas.refreshing import QuotaForecasts, QuotaRefresh
 from sim_service.schedules.service import Schedules
 from sim_service.settings import Settings, get_settings
+from sim_service.sms.duty import SmsDuty
 from sim_service.sync.service import SyncOfAll
+from sim_service.tickets.sync import TicketSync
 from sim_service.topups.resolver import Resolver
 from sim_service.wiring import Resources, open_resources
 
@@ -36,6 +41,7 @@ async def run(settings: Settings) -> None:
             url, SIM_EVENTS, each_event(DeviceEvents(resources.sessions).handle), publisher, NAME
         )
         resolver = Resolver(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
+        sms = sms_duty(settings, resources)
         schedules = Schedules(resources.sessions, default_periods(settings))
         await run_worker(
             NAME,
@@ -46,6 +52,8 @@ async def run(settings: Settings) -> None:
                 "consume": consumer.run,
                 "jobs": job_runner(settings, resources).run,
                 "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
+                "changes": reconciler(settings, resources).run,
+                "sms": partial(every, settings.sms_look_every_seconds, sms.both, name="sms"),
                 "schedule": partial(every, _SCHEDULE_SECONDS, schedules.look, name="schedule"),
             },
             checks={
@@ -81,12 +89,37 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
     )
     quotas = QuotaRefresh(resources.sessions, resources.carrier)
     forecasts = QuotaForecasts(resources.sessions, resources.carrier)
+    sms = sms_duty(settings, resources)
+    tickets = TicketSync(resources.sessions, resources.carrier, settled_after=settings.ticket_settled_seconds)
+    events = EventSync(resources.sessions, resources.carrier)
     handlers = {
         JobKind.SYNC_SIMS: sync.run,
         JobKind.REFRESH_QUOTAS: quotas.run,
+        JobKind.SEND_DUE_SMS: sms.run_sending,
+        JobKind.SMS_STATES: sms.run_states,
+        JobKind.SYNC_TICKETS: tickets.run,
+        JobKind.SYNC_EVENTS: events.run,
         JobKind.FORECAST_QUOTAS: forecasts.run,
+        JobKind.RECONCILE: reconciler(settings, resources).run_job,
     }
     return JobRunner(resources.sessions, handlers, lease=settings.job_lease_seconds)
+
+
+def reconciler(settings: Settings, resources: Resources) -> Reconciler:
+    """What brings SIMs to what is wanted of them."""
+    return Reconciler(
+        resources.sessions,
+        resources.carrier,
+        lease=settings.job_lease_seconds,
+        most_attempts=settings.action_attempts,
+        drift=settings.drift_policy,
+        parallel=settings.action_parallel,
+    )
+
+
+def sms_duty(settings: Settings, resources: Resources) -> SmsDuty:
+    """What the worker does for messages all the time, besides jobs that are asked for."""
+    return SmsDuty(resources.sessions, resources.carrier, settled_after=settings.sms_settled_seconds)
 
 
 @asynccontextmanager

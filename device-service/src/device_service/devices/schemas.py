@@ -6,7 +6,7 @@ from fastapi import Depends, Query
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from device_service.devices.models import DeviceStatus
-from device_service.free_json import JsonObject
+from fleet_kit.free_json import JsonObject
 from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
 
 MAX_TAGS = 50

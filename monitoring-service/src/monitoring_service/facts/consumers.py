@@ -2,18 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-import structlog
-from pydantic import ValidationError
-
-from fleet_contracts.events import FleetEvent, UnknownEventType, parse_event
 from fleet_kit.consumer import Failure
-from fleet_kit.delivery import Delivery, RejectNow
+from fleet_kit.delivery import Delivery
+from fleet_kit.event_handlers import read_events
 from monitoring_service.facts.service import Facts
 from monitoring_service.live.journal import Journal
 from monitoring_service.store.client import StoreError
 from monitoring_service.store.writing import StoreAway
-
-log = structlog.get_logger(__name__)
 
 
 class EventsHandler:
@@ -24,12 +19,8 @@ class EventsHandler:
 
     async def __call__(self, deliveries: list[Delivery]) -> Sequence[Failure]:
         """Apply what is valid, reject what is not; raises Pause while the store is away."""
-        events, failures = [], []
-        for delivery in deliveries:
-            try:
-                events.extend(_event(delivery))
-            except (ValidationError, ValueError) as error:
-                failures.append(Failure(delivery, RejectNow(f"not a valid event: {error}"[:300])))
+        read, failures = read_events(deliveries)
+        events = [event for _, event in read]
         try:
             for device in await self._facts.learn(events):
                 self._on_device(device)
@@ -37,15 +28,3 @@ class EventsHandler:
         except StoreError as error:
             raise StoreAway(type(error).__name__) from error
         return failures
-
-
-def _event(delivery: Delivery) -> list[FleetEvent]:
-    """The event, nothing where this service does not know the type: contracts grow."""
-    try:
-        event = parse_event(delivery.body)
-    except UnknownEventType as unknown:
-        log.info("event skipped", reason=str(unknown))
-        return []
-    if event.organizationid is None and event.type.split(".")[0] in {"device", "sim", "alert"}:
-        raise ValueError("organizationid is missing")
-    return [event]

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from fleet_contracts.telemetry import Parsed, Rejected, encode_readings, parse_message
 from fleet_contracts.topology import REASON_HEADER
-from fleet_kit.consumer import Failure
+from fleet_kit.consumer import Failure, Pause
 from fleet_kit.delivery import Delivery
 from monitoring_service.facts.directory import DeviceDirectory
 from monitoring_service.readings.consumers import UNKNOWN_DEVICE, TelemetryHandler, device_id, excerpt
 from monitoring_service.rejected.models import RejectedMessage
 from monitoring_service.rejected.service import RejectedList
 
+log = structlog.get_logger(__name__)
 REASONS = {UNKNOWN_DEVICE: "no such device", "DELIVERY_LIMIT": "the broker's delivery limit was reached"}
 
 
@@ -26,7 +29,17 @@ class DeadTelemetryHandler:
         self._directory, self._telemetry, self._rejected = directory, telemetry, rejected
 
     async def __call__(self, deliveries: list[Delivery]) -> Sequence[Failure]:
-        """List or store each; raises Pause while the store is away."""
+        """List or store each; raises Pause while that cannot be done: behind the dead letters is no queue."""
+        try:
+            await self._handle(deliveries)
+        except Pause:
+            raise
+        except Exception as error:
+            log.error("dead letters cannot be handled", size=len(deliveries), exc_info=error)
+            raise Pause(f"dead letters cannot be handled: {type(error).__name__}") from error
+        return ()
+
+    async def _handle(self, deliveries: list[Delivery]) -> None:
         devices = [device_id(delivery) for delivery in deliveries]
         owners = await self._directory.owners({device for device in devices if device})
         late: list[Delivery] = []
@@ -37,10 +50,12 @@ class DeadTelemetryHandler:
                 late.append(delivery)
             else:
                 listed += _entries(delivery, device, owner)
-        await self._rejected.add(listed)
         if late:
-            await self._telemetry(late)
-        return ()
+            # Its device may have gone again between the two looks.
+            for failure in await self._telemetry(late):
+                device = device_id(failure.delivery)
+                listed += _entries(failure.delivery, device, owners.get(device or ""))
+        await self._rejected.add(listed)
 
 
 def _given(delivery: Delivery) -> str:

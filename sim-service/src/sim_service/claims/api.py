@@ -1,12 +1,15 @@
-"""HTTP: claim SIMs into an organisation."""
+"""HTTP: claim SIMs into an organisation, release them again."""
 
 from fastapi import APIRouter
 
 from fleet_kit.database import DbSession
 from fleet_kit.errors import NotFound
-from fleet_kit.principal import CurrentAdmin
-from sim_service.claims.schemas import ClaimIn, ClaimOut
+from fleet_kit.pagination import Page, Paging
+from fleet_kit.principal import CurrentAdmin, CurrentUser, Role
+from sim_service.claims.releases import ReleaseService
+from sim_service.claims.schemas import ClaimIn, ClaimOut, ReleasedOut, ReleaseIn, ReleaseOut
 from sim_service.claims.service import ClaimService
+from sim_service.iccid import IccidPath
 
 router = APIRouter(tags=["sims"])
 
@@ -18,3 +21,34 @@ async def claim_sims(body: ClaimIn, user: CurrentAdmin, session: DbSession) -> C
     if not user.scope.covers(organization_id):
         raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
     return await ClaimService(session).claim(body.iccids, organization_id)
+
+
+@router.post("/sims/release")
+async def release_sims(body: ReleaseIn, user: CurrentUser, session: DbSession) -> ReleasedOut:
+    """Give SIMs back, all of them or none: they leave their devices, belong to nobody and can be claimed."""
+    releases = ReleaseService(session, user.scope)
+    await releases.check(body.iccids)
+    user.require(Role.ADMIN)
+    return ReleasedOut(released=await releases.release(body.iccids, user.user_id))
+
+
+@router.delete("/sims/{iccid}/claim", status_code=204)
+async def release_sim(iccid: IccidPath, user: CurrentUser, session: DbSession) -> None:
+    """Give one SIM back; its usage, messages and orders stay with the organisation."""
+    releases = ReleaseService(session, user.scope)
+    await releases.check([iccid])
+    user.require(Role.ADMIN)
+    await releases.release([iccid], user.user_id)
+
+
+@router.get("/sims/releases")
+async def list_releases(user: CurrentUser, session: DbSession, paging: Paging) -> Page[ReleaseOut]:
+    """SIMs that the organisation gave back, newest first."""
+    found = await ReleaseService(session, user.scope).find(paging)
+    return Page(
+        items=[ReleaseOut.model_validate(release) for release in found.releases],
+        total=found.total,
+        page=paging.page if paging.cursor is None else None,
+        page_size=paging.page_size,
+        next_cursor=found.next_cursor,
+    )

@@ -1,18 +1,20 @@
-"""HTTP shapes of claims."""
+"""HTTP shapes of claims and releases."""
 
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
-from fleet_kit.schemas import ResponseModel, StrictModel
+from fleet_kit.schemas import ResponseModel, StrictModel, Timestamp
 from sim_service.iccid import Iccid
+
+Iccids = Annotated[list[Iccid], Field(min_length=1, max_length=1000)]
 
 
 class ClaimIn(StrictModel):
     """SIMs to claim; `organization_id` other than one's own only by a platform administrator."""
 
-    iccids: Annotated[list[Iccid], Field(min_length=1, max_length=1000)]
+    iccids: Iccids
     organization_id: UUID | None = None
 
 
@@ -22,3 +24,26 @@ class ClaimOut(ResponseModel):
     organization_id: UUID
     claimed: list[str]
     already_owned: list[str]
+
+
+class ReleaseIn(StrictModel):
+    """SIMs to give back."""
+
+    iccids: Iccids
+
+
+class ReleasedOut(ResponseModel):
+    """SIMs that were given back."""
+
+    released: list[str]
+
+
+class ReleaseOut(ResponseModel):
+    """A SIM that was given back, with its label and tags of then."""
+
+    iccid: str
+    organization_id: UUID
+    label: str
+    tags: list[str]
+    released_by: UUID | None
+    released_at: Timestamp

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, String, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Index, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet_kit.database import UtcDateTime
@@ -11,7 +11,10 @@ from sim_service.database import Base
 
 
 class DeviceFacts(Base):
-    """A device. Deleted ones stay as a mark, so that a late event does not bring them back."""
+    """A device. Deleted ones stay as a mark, so that a late event does not bring them back.
+
+    `online` None: never heard. `last_seen_at` is when it was heard at its last change to online or offline.
+    """
 
     __tablename__ = "device_facts"
 
@@ -21,6 +24,8 @@ class DeviceFacts(Base):
     iccid: Mapped[str | None] = mapped_column(String(40))
     version: Mapped[int] = mapped_column(BigInteger)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    online: Mapped[bool | None] = mapped_column(Boolean)
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
         Index("ix_device_facts_iccid", "iccid", postgresql_where=text("iccid IS NOT NULL")),

@@ -47,6 +47,17 @@ KINDS: Mapping[JobKind, KindRules] = {
         asker=Asker.OPERATOR, every=lambda settings: settings.sim_sync_every_seconds
     ),
     JobKind.REFRESH_QUOTAS: KindRules(reach=Reach.EITHER, asker=Asker.OPERATOR),
+    JobKind.SEND_DUE_SMS: KindRules(),
+    JobKind.SMS_STATES: KindRules(),
+    JobKind.SYNC_TICKETS: KindRules(
+        asker=Asker.OPERATOR, every=lambda settings: settings.ticket_sync_every_seconds
+    ),
+    JobKind.SYNC_EVENTS: KindRules(
+        reach=Reach.EITHER,
+        asker=Asker.OPERATOR,
+        every=lambda settings: settings.event_sync_every_seconds,
+    ),
+    JobKind.RECONCILE: KindRules(),
     JobKind.FORECAST_QUOTAS: KindRules(
         reach=Reach.EITHER, asker=Asker.OPERATOR, every=lambda settings: settings.quota_forecast_every_seconds
     ),

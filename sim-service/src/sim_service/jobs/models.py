@@ -19,6 +19,11 @@ class JobKind(StrEnum):
 
     SYNC_SIMS = "sync_sims"
     REFRESH_QUOTAS = "refresh_quotas"
+    SEND_DUE_SMS = "send_due_sms"
+    SMS_STATES = "sms_states"
+    SYNC_TICKETS = "sync_tickets"
+    SYNC_EVENTS = "sync_events"
+    RECONCILE = "reconcile"
     FORECAST_QUOTAS = "forecast_quotas"
 
 

@@ -23,7 +23,7 @@ class DeviceEvents:
         self._sessions = sessions
 
     async def handle(self, event: FleetEvent) -> None:
-        """See fleet_kit.consumer.each_event."""
+        """See fleet_kit.event_handlers.each_event."""
         try:
             if isinstance(event, DeviceRegistered | DeviceUpdated):
                 await self._changed(event, _owner(event))

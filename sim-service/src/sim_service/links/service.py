@@ -46,6 +46,19 @@ class LinkService:
         sim, devices = await self._locked(iccid)
         await self._change(sim, None, devices)
 
+    async def take_out_all(self, iccids: Sequence[str]) -> Sequence[Sim]:
+        """Take SIMs out of their devices; those that exist in scope, locked. Raises Conflict."""
+        present = {sim.device_id for sim in await self._sims.some(iccids)} - {None}
+        devices = await DeviceService(self._session, self._scope).living([one for one in present if one])
+        sims = await self._sims.locked(iccids)
+        for sim in sims:
+            if sim.device_id not in {None, *present}:
+                raise Conflict(
+                    "a SIM was put into a device just now", code="SIM_CHANGED", details={"iccid": sim.iccid}
+                )
+            await self._change(sim, None, devices)
+        return sims
+
     async def follow(self, device: DeviceFacts, before: str | None) -> None:
         """A device's own word on its SIM changed: follow it where the SIM is free, else correct it."""
         device_id, after = device.id, device.iccid

@@ -24,8 +24,8 @@ def updated(sim: Sim) -> list[FleetEvent]:
 
 
 def status_changed(sim: Sim, previous: str | None) -> list[FleetEvent]:
-    """sim.status_changed from `previous` to the present status."""
+    """sim.status_changed from `previous` to the present status, with the one that is wanted."""
     if sim.organization_id is None:
         return []
-    data = SimStatusData(iccid=sim.iccid, status=sim.status, previous=previous)
+    data = SimStatusData(iccid=sim.iccid, status=sim.status, previous=previous, desired=sim.desired_status)
     return [SimStatusChanged(source=SOURCE, subject=sim.iccid, organizationid=sim.organization_id, data=data)]

@@ -1,27 +1,52 @@
-"""The table `sims`: what the carrier says of each SIM, its owner and its device."""
+"""The table `sims`: what the carrier says of each SIM, what is wanted of it, its owner and its device."""
 
 from dataclasses import fields
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, Computed, Index, String, Text, Uuid, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet_kit.database import UtcDateTime
-from sim_service.carrier.facts import CarrierSim
+from sim_service.carrier.facts import CarrierSim, SimStatus
 from sim_service.database import Base
 
 _SEARCHED = ("iccid", "iccid_with_luhn", "imsi", "imsi_2", "msisdn", "imei", "ip_address", "label")
 _SEARCH_TEXT = "lower(" + " || ' ' || ".join(f"coalesce({name}, '')" for name in _SEARCHED) + ")"
 
+MAX_TAGS = 50
 CARRIER_FACTS = tuple(field.name for field in fields(CarrierSim) if field.name != "iccid")
+
+
+class Lifecycle(StrEnum):
+    """Where a SIM stands between what is wanted and what is.
+
+    ENABLING, DISABLING: asked of the carrier, not yet seen there. DRIFTED: the carrier changed it by itself.
+    FAILED: given up, see its actions. UNKNOWN: the carrier's word for it is not known.
+    """
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    ENABLING = "enabling"
+    DISABLING = "disabling"
+    DRIFTED = "drifted"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+_UNDER_WAY = {SimStatus.ENABLED: Lifecycle.ENABLING, SimStatus.DISABLED: Lifecycle.DISABLING}
 
 
 class Sim(Base):
     """A SIM. `organization_id` None: claimed by nobody; `missing_since`: the carrier no longer lists it.
 
     `synced_at` is when the row last took something from the carrier; a sync that finds nothing new leaves
-    the row alone; its start vouches for every such row (see SimOut.of).
+    the row alone; its start vouches for every such row (see SimOut.of). `desired_status` None: nobody ever
+    asked for one. `drift_due_at`: when a state that nobody asked for is to be looked at again. `tags` and
+    `details` (metadata) are its owner's own; the carrier does not know them.
     """
 
     __tablename__ = "sims"
@@ -45,6 +70,12 @@ class Sim(Base):
     data_quota_state: Mapped[str | None] = mapped_column(String(20))
     sms_quota_state: Mapped[str | None] = mapped_column(String(20))
 
+    desired_status: Mapped[str | None] = mapped_column(String(20))
+    lifecycle: Mapped[str] = mapped_column(String(20), server_default=Lifecycle.UNKNOWN)
+    drift_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=text("'{}'"))
+
     missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
@@ -64,6 +95,9 @@ class Sim(Base):
             postgresql_ops={"search_text": "gin_trgm_ops"},
         ),
         Index("ix_sims_unclaimed", "iccid", postgresql_where=text("organization_id IS NULL")),
+        Index("ix_sims_owner_lifecycle", "organization_id", "lifecycle", "iccid"),
+        Index("ix_sims_owner_tags", "organization_id", "tags", postgresql_using="gin"),
+        Index("ix_sims_drift_due", "drift_due_at", postgresql_where=text("drift_due_at IS NOT NULL")),
     )
 
     def take_over(self, facts: CarrierSim) -> frozenset[str]:
@@ -77,6 +111,8 @@ class Sim(Base):
         if self.missing_since is not None:
             self.missing_since = None
             changed.add("missing_since")
+        if "status" in changed:
+            self._notice()
         if changed:
             self.synced_at = self.updated_at = datetime.now(UTC)
         return frozenset(changed)
@@ -100,3 +136,43 @@ class Sim(Base):
         self.organization_id = organization_id
         self.updated_at = datetime.now(UTC)
         return True
+
+    def release(self) -> None:
+        """Belong to nobody again; what its owner wrote on it or wanted of it goes."""
+        self.organization_id, self.tags, self.details = None, [], {}
+        self.settle(None)
+
+    def want(self, status: SimStatus) -> None:
+        """Note the status that is to be brought about at the carrier."""
+        self.desired_status, self.lifecycle, self.drift_due_at = status, _UNDER_WAY[status], None
+        self.updated_at = datetime.now(UTC)
+
+    def settle(self, desired: str | None) -> None:
+        """Nothing is under way any more; `desired` is what is wanted from now on (None: whatever it is)."""
+        self.desired_status, self.drift_due_at = desired, None
+        self.lifecycle = self.status if desired in {None, self.status} else Lifecycle.DRIFTED
+        self.updated_at = datetime.now(UTC)
+
+    def give_up(self) -> None:
+        """What was wanted cannot be had, unless the carrier has it meanwhile."""
+        self.lifecycle = self.status if self.status == self.desired_status else Lifecycle.FAILED
+        self.updated_at = datetime.now(UTC)
+
+    def describe(self, tags: list[str] | None, details: dict[str, Any] | None) -> bool:
+        """Replace its owner's own notes, None leaves them; whether that changed anything."""
+        wanted = (self.tags if tags is None else tags, self.details if details is None else details)
+        if (self.tags, self.details) == wanted:
+            return False
+        self.tags, self.details = wanted
+        self.updated_at = datetime.now(UTC)
+        return True
+
+    def _notice(self) -> None:
+        """Judge a status that just came from the carrier; one under way is judged by who brings it about."""
+        if self.lifecycle in _UNDER_WAY.values():
+            return
+        wished = self.desired_status in {None, self.status} or self.status == SimStatus.UNKNOWN
+        if wished:
+            self.lifecycle, self.drift_due_at = self.status, None
+        elif self.lifecycle != Lifecycle.FAILED:
+            self.lifecycle, self.drift_due_at = Lifecycle.DRIFTED, datetime.now(UTC)

@@ -63,10 +63,31 @@ class SimRepository:
         statement = self._mine().where(Sim.device_id == device_id)
         return (await self._session.execute(statement)).scalar_one_or_none()
 
+    async def some(self, iccids: Collection[str]) -> Sequence[Sim]:
+        """Those of the SIMs that exist, in the order of their ICCIDs."""
+        statement = self._mine().where(Sim.iccid.in_(iccids)).order_by(Sim.iccid)
+        return (await self._session.execute(statement)).scalars().all()
+
     async def locked(self, iccids: Collection[str]) -> Sequence[Sim]:
         """Those of the SIMs that exist, locked in the one order that everybody uses."""
         statement = self._mine().where(Sim.iccid.in_(iccids)).order_by(Sim.iccid).with_for_update()
         statement = statement.execution_options(populate_existing=True)
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def locked_if_free(self, iccids: Collection[str]) -> Sequence[Sim]:
+        """Those of the SIMs that nobody else has locked, locked until the commit."""
+        statement = self._mine().where(Sim.iccid.in_(iccids)).order_by(Sim.iccid)
+        statement = statement.with_for_update(skip_locked=True).execution_options(populate_existing=True)
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def drifted(self, limit: int) -> Sequence[str]:
+        """ICCIDs in a state that nobody asked for and that is to be looked at now."""
+        statement = (
+            select(Sim.iccid)
+            .where(self._scope.where(Sim.organization_id), Sim.drift_due_at <= func.now())
+            .order_by(Sim.drift_due_at)
+            .limit(limit)
+        )
         return (await self._session.execute(statement)).scalars().all()
 
     async def page(

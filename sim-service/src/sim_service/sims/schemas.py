@@ -1,7 +1,7 @@
 """HTTP shapes of SIMs."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
 from sim_service.carrier.facts import QuotaState, SimStatus
 from sim_service.freshness import age_seconds
-from sim_service.sims.models import Sim
+from sim_service.sims.models import Lifecycle, Sim
 from sim_service.sims.repository import Order, SimFilter
 
 SortName = Literal[
@@ -28,7 +28,11 @@ class SimOut(ResponseModel):
     organization_id: UUID | None
     device_id: UUID | None
     status: SimStatus
+    desired_status: SimStatus | None
+    lifecycle: Lifecycle
     label: str | None
+    tags: list[str]
+    metadata: dict[str, Any]
     imsi: str | None
     imsi_2: str | None
     current_imsi: str | None
@@ -52,7 +56,12 @@ class SimOut(ResponseModel):
         if vouched_at is not None and sim.missing_since is None:
             synced_at = max(synced_at, vouched_at)
         values = {name: getattr(sim, name) for name in cls.model_fields if hasattr(sim, name)}
-        values |= {"label": sim.label or None, "synced_at": synced_at, "age_seconds": age_seconds(synced_at)}
+        values |= {
+            "label": sim.label or None,
+            "metadata": sim.details,
+            "synced_at": synced_at,
+            "age_seconds": age_seconds(synced_at),
+        }
         return cls.model_validate(values)
 
 

@@ -16,7 +16,7 @@ from fleet_kit.pagination import PageParams, encode_cursor
 from fleet_kit.scope import Scope
 from sim_service.carrier.facts import CarrierSim
 from sim_service.sims import events
-from sim_service.sims.models import CARRIER_FACTS, Sim
+from sim_service.sims.models import CARRIER_FACTS, MAX_TAGS, Sim
 from sim_service.sims.repository import SORTS, Order, SimFilter, SimRepository
 
 
@@ -65,9 +65,21 @@ class SimService:
         total = await self._sims.count(wanted) if paging.cursor is None else None
         return Found(shown, total, cursor)
 
+    async def some(self, iccids: Sequence[str]) -> Sequence[Sim]:
+        """Those of the SIMs that exist in scope."""
+        return await self._sims.some(iccids)
+
     async def locked(self, iccids: Sequence[str]) -> Sequence[Sim]:
         """Those of the SIMs that exist in scope, locked for a change."""
         return await self._sims.locked(iccids)
+
+    async def locked_if_free(self, iccids: Sequence[str]) -> Sequence[Sim]:
+        """Those of the SIMs that nobody else works on just now, locked for a change."""
+        return await self._sims.locked_if_free(iccids)
+
+    async def drifted(self, limit: int) -> Sequence[str]:
+        """ICCIDs in a state that nobody asked for and that is to be looked at now."""
+        return await self._sims.drifted(limit)
 
     async def in_device(self, device_id: UUID) -> Sim | None:
         """The SIM linked to a device; lock it before a change."""
@@ -103,6 +115,26 @@ class SimService:
         sim.missing_since = sim.updated_at = datetime.now(UTC)
         return True
 
+    async def describe(
+        self, iccid: str, *, tags: list[str] | None = None, metadata: dict[str, Any] | None = None
+    ) -> Sim:
+        """Replace the owner's own notes on a SIM; None leaves them. Raises NotFound or Conflict."""
+        sim = await self.get(iccid, for_update=True)
+        owner_of(sim)
+        sim.describe(tags, metadata)
+        return sim
+
+    async def tag(self, iccid: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Sim:
+        """Add tags to a SIM and take others away; raises Conflict above MAX_TAGS."""
+        sim = await self.get(iccid, for_update=True)
+        owner_of(sim)
+        gone = set(remove)
+        tags = [tag for tag in dict.fromkeys([*sim.tags, *add]) if tag not in gone]
+        if len(tags) > MAX_TAGS:
+            raise Conflict(f"a SIM has at most {MAX_TAGS} tags", code="TOO_MANY_TAGS")
+        sim.describe(tags, None)
+        return sim
+
     async def tell(self, *sims: Sim) -> None:
         """Publish the facts of SIMs whose owner or link changed."""
         await self._session.flush()
@@ -133,7 +165,8 @@ def _update(sim: Sim, facts: CarrierSim, told: list[FleetEvent]) -> bool:
 
 def _row(facts: CarrierSim, carrier: str, owner: UUID | None) -> dict[str, Any]:
     values = {name: getattr(facts, name) for name in CARRIER_FACTS}
-    return {"iccid": facts.iccid, "carrier": carrier, "organization_id": owner, **values}
+    row = {"iccid": facts.iccid, "carrier": carrier, "organization_id": owner, "lifecycle": facts.status}
+    return row | values
 
 
 def _name(order: Order) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 BYTES_PER_MB = 1024 * 1024
 """1NCE's v2 specification: 1 megabyte = 1,024 kilobytes."""
 
-_DATES = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 _NUMBER_LENGTH = 40
 _NANO = Decimal("0.000000001")
 
@@ -55,13 +54,11 @@ def moment(record: Mapping[str, Any], name: str) -> datetime | None:
     value = record.get(name)
     if not isinstance(value, str):
         return None
-    for form in _DATES:
-        try:
-            parsed = datetime.strptime(value.strip(), form)  # noqa: DTZ007  zones are handled just below
-        except ValueError:
-            continue
+    try:
+        parsed = datetime.fromisoformat(value.strip())
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    return None
+    except (ValueError, OverflowError):
+        return None
 
 
 def day(record: Mapping[str, Any], name: str) -> date | None:

@@ -11,7 +11,7 @@ import orjson
 
 from sim_service.carrier.facts import CarrierEvent
 from sim_service.carrier.once import values
-from sim_service.iccid import is_iccid
+from sim_service.iccid import normalize
 
 _TYPES = {
     1: ("location_updated", "update location"),
@@ -60,9 +60,9 @@ def event(record: Any, iccid: str = "") -> CarrierEvent | None:
     """An event; None without a moment or a SIM. `iccid`: whose it is where the record does not say."""
     if not isinstance(record, Mapping):
         return None
-    about = values.text(_part(record, "sim"), "iccid") or values.text(record, "iccid") or iccid
+    about = _iccid(record) or iccid
     at = values.moment(record, "timestamp")
-    if at is None or not is_iccid(about):
+    if at is None or not about:
         return None
     detail = _detail(record)
     words = values.text(record, "event_type") or values.text(record, "description", longest=1000) or ""
@@ -70,7 +70,7 @@ def event(record: Any, iccid: str = "") -> CarrierEvent | None:
     type_id = _type_id(record, words)
     country = values.nested(detail, "country")
     return CarrierEvent(
-        id=values.text(record, "id", longest=40) or _made_id(record, about),
+        id=values.text(record, "id", longest=64) or _made_id(record, about),
         iccid=about,
         at=at,
         type=_type(type_id, cause),
@@ -86,6 +86,21 @@ def event(record: Any, iccid: str = "") -> CarrierEvent | None:
         or values.text(record, "imei", longest=20),
         detail=detail,
     )
+
+
+def _iccid(record: Record) -> str | None:
+    """Whose event it is; an endpoint has the name of its SIM."""
+    said = (
+        values.text(_part(record, "sim"), "iccid"),
+        values.text(record, "iccid"),
+        values.text(_part(record, "endpoint"), "name"),
+    )
+    for number in filter(None, said):
+        try:
+            return normalize(number)
+        except ValueError:
+            continue
+    return None
 
 
 def _part(record: Record, name: str) -> Record:

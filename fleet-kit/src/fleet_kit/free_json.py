@@ -12,7 +12,7 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 10
 
 
-def check_object(value: dict[str, Any]) -> dict[str, Any]:
+def check_object(value: dict[str, Any], *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """The object as it came; raises ValueError for what cannot be stored and given back unchanged."""
     check_json(value, max_depth=MAX_DEPTH)
     try:
@@ -23,8 +23,8 @@ def check_object(value: dict[str, Any]) -> dict[str, Any]:
         orjson.dumps(value)
     except TypeError:
         raise ValueError("integers must fit into 64 bits") from None
-    if len(encoded) > MAX_BYTES:
-        raise ValueError(f"is larger than {MAX_BYTES} bytes")
+    if len(encoded) > max_bytes:
+        raise ValueError(f"is larger than {max_bytes} bytes")
     return value
 
 

@@ -1,0 +1,84 @@
+"""The rule of releases: a SIM goes back to nobody, what it did stays with the organisation that had it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.errors import invalid
+from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.scope import Scope
+from sim_service.claims.models import SimRelease
+from sim_service.claims.repository import ReleaseRepository
+from sim_service.lifecycle.service import LifecycleService
+from sim_service.links.service import LinkService
+from sim_service.sims.models import Sim
+from sim_service.sims.service import SimService, not_found, owner_of
+
+
+@dataclass(frozen=True, slots=True)
+class FoundReleases:
+    """A page of releases; `total` only for pages by number."""
+
+    releases: Sequence[SimRelease]
+    total: int | None
+    next_cursor: str | None
+
+
+class ReleaseService:
+    """Releases as one organisation sees them."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session, self._scope = session, scope
+        self._releases = ReleaseRepository(session, scope)
+
+    async def check(self, iccids: Sequence[str]) -> None:
+        """Raise NotFound naming those that are unknown or belong to somebody else."""
+        found = {sim.iccid for sim in await SimService(self._session, self._scope).some(iccids)}
+        if missing := [iccid for iccid in iccids if iccid not in found]:
+            raise not_found(missing)
+
+    async def release(self, iccids: Sequence[str], by: UUID) -> list[str]:
+        """Release them all or none; raises NotFound, or Conflict for an unclaimed one."""
+        wanted = sorted(set(iccids))
+        await self.check(wanted)
+        sims = await LinkService(self._session, self._scope).take_out_all(wanted)
+        lifecycle = LifecycleService(self._session, self._scope)
+        for sim in sims:
+            self._releases.add(_record(sim, by))
+            await lifecycle.drop(sim.iccid, "the SIM was released")
+            sim.release()
+        return [sim.iccid for sim in sims]
+
+    async def find(self, paging: PageParams) -> FoundReleases:
+        """One page of what was released, newest first."""
+        before = _position(paging)
+        rows = await self._releases.page(
+            limit=paging.page_size + 1, offset=0 if before else paging.offset, before=before
+        )
+        shown = rows[: paging.page_size]
+        cursor = encode_cursor([str(shown[-1].id)]) if len(rows) > len(shown) else None
+        return FoundReleases(shown, None if before else await self._releases.count(), cursor)
+
+
+def _record(sim: Sim, by: UUID) -> SimRelease:
+    return SimRelease(
+        iccid=sim.iccid,
+        organization_id=owner_of(sim),
+        label=sim.label,
+        tags=list(sim.tags),
+        released_by=by,
+        released_at=datetime.now(UTC),
+    )
+
+
+def _position(paging: PageParams) -> UUID | None:
+    values = paging.position(1)
+    if values is None:
+        return None
+    try:
+        return UUID(values[0])
+    except (TypeError, ValueError, AttributeError):
+        raise invalid("cursor", "not a cursor of this list") from None

@@ -1,0 +1,1 @@
+"""Where SIMs are in the network."""

@@ -1,0 +1,49 @@
+"""The job that asks the carrier for the events of all SIMs."""
+
+from fleet_kit.database import Sessions
+from fleet_kit.scope import EVERYTHING
+from sim_service.carrier.base import Carrier
+from sim_service.carrier.errors import CarrierBadAnswer, CarrierRejected, CarrierSimNotFound
+from sim_service.carrier.facts import Priority
+from sim_service.events.repository import EventRepository
+from sim_service.events.service import EventService
+from sim_service.jobs.runner import Held
+
+_BATCH = 50
+
+
+class EventSync:
+    """The handler of jobs that sync events; what one SIM's answer spoils is counted and passed over."""
+
+    def __init__(self, sessions: Sessions, carrier: Carrier) -> None:
+        self._sessions = sessions
+        self._events = EventService(sessions, EVERYTHING, carrier)
+
+    async def run(self, held: Held) -> None:
+        """Go through the SIMs once; a restarted job finds only those that are left."""
+        async with self._sessions.begin() as session:
+            began = (await held.in_transaction(session)).created_at
+        after = ""
+        while True:
+            async with self._sessions() as session:
+                batch = await EventRepository(session, held.scope).to_sync(
+                    before=began, after=after, limit=_BATCH
+                )
+            if not batch:
+                return
+            for iccid in batch:
+                await self._one(held, iccid)
+            after = batch[-1]
+
+    async def _one(self, held: Held, iccid: str) -> None:
+        counts = {"synced": 1}
+        try:
+            counts["stored"] = await self._events.sync(iccid, Priority.BACKGROUND)
+        except CarrierSimNotFound:
+            counts = {"not_found": 1}
+        except (CarrierRejected, CarrierBadAnswer):
+            counts = {"failed": 1}
+        async with self._sessions.begin() as session:
+            job = await held.in_transaction(session)
+            job.done += 1
+            job.count(**counts)

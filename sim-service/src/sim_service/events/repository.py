@@ -1,0 +1,164 @@
+"""Queries on `sim_events` and `sim_event_states`."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    column,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
+
+from fleet_kit.database import UtcDateTime
+from fleet_kit.scope import Scope
+from sim_service.events.models import SimEvent, SimEventState
+from sim_service.sims.models import Sim
+
+_TEXTS = (
+    "id", "iccid", "type", "severity", "description", "cause", "operator", "country", "imsi", "imei",
+)  # fmt: skip
+_COLUMNS: dict[str, TypeEngine[Any]] = dict.fromkeys(_TEXTS, Text()) | {
+    "at": UtcDateTime,
+    "type_id": Integer(),
+    "detail": JSONB(),
+}
+WRITTEN = tuple(_COLUMNS)
+_TABLE = SimEvent.metadata.tables[SimEvent.__tablename__]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """What to list; None: everything. `first` included, `before` not."""
+
+    types: Collection[str] | None = None
+    severities: Collection[str] | None = None
+    first: datetime | None = None
+    before: datetime | None = None
+
+
+class EventRepository:
+    """Events of one organisation's SIMs, or of all with EVERYTHING."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session, self._scope = session, scope
+
+    async def store(self, rows: Sequence[dict[str, Any]]) -> int:
+        """Add those that are not known yet, for the present owners of their SIMs; how many were new.
+
+        What came in before its SIM had an owner gets one when it comes again. One statement for all rows,
+        in one order, so that two such statements never wait for each other in a circle.
+        """
+        given = (
+            func.jsonb_to_recordset(bindparam("rows", type_=JSONB))
+            .table_valued(*(column(name, kind) for name, kind in _COLUMNS.items()))
+            .render_derived("given", with_types=True)
+        )
+        source = (
+            select(*(given.c[name] for name in WRITTEN), Sim.organization_id)
+            .select_from(given)
+            .outerjoin(Sim, Sim.iccid == given.c.iccid)
+            .order_by(given.c.iccid, given.c.id)
+        )
+        statement = insert(_TABLE).from_select([*WRITTEN, "organization_id"], source)
+        owner = statement.excluded.organization_id
+        statement = statement.on_conflict_do_update(
+            index_elements=["iccid", "id"],
+            set_={"organization_id": owner},
+            where=and_(SimEvent.organization_id.is_(None), owner.is_not(None)),
+        )
+        written = statement.returning(literal_column("xmax = 0", Boolean))
+        connection = await self._session.connection()
+        return sum((await connection.execute(written, {"rows": list(rows)})).scalars())
+
+    async def page(
+        self,
+        iccid: str,
+        wanted: EventFilter,
+        *,
+        limit: int,
+        offset: int = 0,
+        after: tuple[datetime, str] | None = None,
+    ) -> Sequence[SimEvent]:
+        """Newest first, from an offset or behind the event `after`."""
+        statement = self._filtered(select(SimEvent), iccid, wanted)
+        if after is not None:
+            statement = statement.where(tuple_(SimEvent.at, SimEvent.id) < tuple_(*after))
+        statement = statement.order_by(SimEvent.at.desc(), SimEvent.id.desc()).limit(limit).offset(offset)
+        found: Sequence[SimEvent] = (await self._session.execute(statement)).scalars().all()
+        return found
+
+    async def count(self, iccid: str, wanted: EventFilter) -> int:
+        """How many events of a SIM pass the filter."""
+        statement = self._filtered(select(func.count()).select_from(SimEvent), iccid, wanted)
+        number: int = (await self._session.execute(statement)).scalar_one()
+        return number
+
+    async def state(self, iccid: str) -> SimEventState | None:
+        """How far a SIM's events were asked for."""
+        statement = select(SimEventState).where(
+            SimEventState.iccid == iccid, self._scope.where(SimEventState.organization_id)
+        )
+        return (await self._session.execute(statement)).scalar_one_or_none()
+
+    async def note(self, iccid: str, *, known_to: datetime | None, **values: Any) -> None:
+        """Note that everything up to `known_to` was asked for, with the other columns of the state."""
+        statement = insert(SimEventState).values(iccid=iccid, known_to=known_to, **values)
+        newest = func.greatest(SimEventState.known_to, statement.excluded.known_to)
+        await self._session.execute(
+            statement.on_conflict_do_update(index_elements=["iccid"], set_={**values, "known_to": newest})
+        )
+
+    async def to_sync(self, *, before: datetime, after: str, limit: int) -> Sequence[str]:
+        """Claimed SIMs behind the ICCID `after` that were not asked about since `before`."""
+        statement = (
+            select(Sim.iccid)
+            .outerjoin(SimEventState, SimEventState.iccid == Sim.iccid)
+            .where(
+                self._scope.where(Sim.organization_id),
+                Sim.organization_id.is_not(None),
+                Sim.missing_since.is_(None),
+                Sim.iccid > after,
+                or_(SimEventState.synced_at.is_(None), SimEventState.synced_at < before),
+            )
+            .order_by(Sim.iccid)
+            .limit(limit)
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def purge(self, before: datetime, limit: int) -> int:
+        """Forget events older than `before`, at most `limit` of them; how many went."""
+        old = (
+            select(SimEvent.iccid, SimEvent.id)
+            .where(SimEvent.at < before, self._scope.where(SimEvent.organization_id))
+            .order_by(SimEvent.at)
+            .limit(limit)
+        )
+        statement = delete(SimEvent).where(tuple_(SimEvent.iccid, SimEvent.id).in_(old))
+        return len((await self._session.execute(statement.returning(SimEvent.id))).all())
+
+    def _filtered(self, statement: Select[Any], iccid: str, wanted: EventFilter) -> Select[Any]:
+        statement = statement.where(SimEvent.iccid == iccid, self._scope.where(SimEvent.organization_id))
+        if wanted.types:
+            statement = statement.where(SimEvent.type.in_(wanted.types))
+        if wanted.severities:
+            statement = statement.where(SimEvent.severity.in_(wanted.severities))
+        if wanted.first is not None:
+            statement = statement.where(SimEvent.at >= wanted.first)
+        if wanted.before is not None:
+            statement = statement.where(SimEvent.at < wanted.before)
+        return statement

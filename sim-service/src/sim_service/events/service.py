@@ -1,0 +1,133 @@
+"""The rules of events: kept once however they come, asked for again as far back as they are not known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.database import Sessions
+from fleet_kit.errors import invalid
+from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.scope import EVERYTHING, Scope
+from sim_service.carrier.base import Carrier
+from sim_service.carrier.facts import CarrierEvent, Priority
+from sim_service.events.models import SimEvent
+from sim_service.events.repository import WRITTEN, EventFilter, EventRepository
+from sim_service.freshness import SERVE_KNOWN, Known
+from sim_service.sims.service import SimService
+
+_MOST_PAGES = 20
+"""Carrier pages that one sync reads at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvents:
+    """A page of events; `total` only for pages by number. `synced_at` None: never asked for."""
+
+    events: Sequence[SimEvent]
+    total: int | None
+    next_cursor: str | None
+    synced_at: datetime | None
+
+
+class EventService:
+    """Events as one organisation sees them. `fresh`: seconds for which `latest` does not ask again."""
+
+    def __init__(self, sessions: Sessions, scope: Scope, carrier: Carrier, *, fresh: float = 0) -> None:
+        self._sessions, self._scope, self._carrier = sessions, scope, carrier
+        self._fresh = timedelta(seconds=fresh)
+
+    @staticmethod
+    async def store(session: AsyncSession, events: Sequence[CarrierEvent]) -> int:
+        """Keep events of any SIMs, each once however often it comes; how many were new."""
+        if not events:
+            return 0
+        once = {(event.iccid, event.id): event for event in events}
+        return await EventRepository(session, EVERYTHING).store([_row(event) for event in once.values()])
+
+    async def check(self, iccid: str) -> None:
+        """Raise NotFound unless the SIM is in scope."""
+        async with self._sessions() as session:
+            await SimService(session, self._scope).get(iccid)
+
+    async def find(self, iccid: str, wanted: EventFilter, paging: PageParams) -> FoundEvents:
+        """One page of a SIM's events, newest first."""
+        after = _position(paging)
+        async with self._sessions() as session:
+            await SimService(session, self._scope).get(iccid)
+            events = EventRepository(session, self._scope)
+            rows = await events.page(
+                iccid, wanted, limit=paging.page_size + 1, offset=0 if after else paging.offset, after=after
+            )
+            total = None if after else await events.count(iccid, wanted)
+            state = await events.state(iccid)
+        shown = rows[: paging.page_size]
+        last = shown[-1] if len(rows) > len(shown) else None
+        cursor = encode_cursor([last.at.isoformat(), last.id]) if last else None
+        return FoundEvents(shown, total, cursor, state.synced_at if state else None)
+
+    async def sync(self, iccid: str, priority: Priority) -> int:
+        """Ask the carrier for everything that is not known yet; how many events were new.
+
+        What happened while somebody else had the SIM is theirs: it is not taken over.
+        """
+        async with self._sessions() as session:
+            state = await EventRepository(session, EVERYTHING).state(iccid)
+        asked_at = datetime.now(UTC)
+        events = await self._unknown(iccid, state.known_to if state else None, priority)
+        newest = max((event.at for event in events), default=None)
+        async with self._sessions.begin() as session:
+            owner = (await SimService(session, self._scope).get(iccid, for_update=True)).organization_id
+            start = state.not_before_for(owner) if state else None
+            stored = await self.store(session, [one for one in events if start is None or one.at > start])
+            await EventRepository(session, EVERYTHING).note(
+                iccid, organization_id=owner, synced_at=asked_at, known_to=newest, not_before=start
+            )
+        return stored
+
+    async def latest(self, iccid: str, limit: int) -> Known[Sequence[SimEvent]] | None:
+        """The newest events, asked for again where that is long ago; None: nothing known, nobody to ask.
+
+        Raises NotFound.
+        """
+        failure = None
+        async with self._sessions() as session:
+            await SimService(session, self._scope).get(iccid)
+            state = await EventRepository(session, self._scope).state(iccid)
+        if state is None or datetime.now(UTC) - state.synced_at >= self._fresh:
+            try:
+                await self.sync(iccid, Priority.PEOPLE)
+            except SERVE_KNOWN as error:
+                failure = error
+        async with self._sessions() as session:
+            events = EventRepository(session, self._scope)
+            rows = await events.page(iccid, EventFilter(), limit=limit)
+            state = await events.state(iccid)
+        as_of = state.synced_at if state else (rows[0].at if rows else None)
+        return None if as_of is None else Known(rows, as_of, failure)
+
+    async def _unknown(self, iccid: str, known_to: datetime | None, priority: Priority) -> list[CarrierEvent]:
+        """Pages from the newest back to what an earlier sync has seen."""
+        events: list[CarrierEvent] = []
+        for page in range(1, _MOST_PAGES + 1):
+            found = await self._carrier.events(iccid, page, priority=priority)
+            events += found
+            if not found or (known_to is not None and min(event.at for event in found) < known_to):
+                break
+        return events
+
+
+def _row(event: CarrierEvent) -> dict[str, object]:
+    values: dict[str, object] = {name: getattr(event, name) for name in WRITTEN}
+    return values | {"at": event.at.isoformat()}
+
+
+def _position(paging: PageParams) -> tuple[datetime, str] | None:
+    values = paging.position(2)
+    if values is None:
+        return None
+    try:
+        return datetime.fromisoformat(values[0]), str(values[1])
+    except (TypeError, ValueError):
+        raise invalid("cursor", "not a cursor of this list") from None

@@ -1,0 +1,1 @@
+"""Bringing what is wanted of a SIM about at the carrier."""

@@ -1,0 +1,165 @@
+"""The worker's side of changes: tell the carrier, look until it shows, judge what changed by itself.
+
+Nothing is remembered outside the database: a worker that dies leaves leases that run out, and telling the
+carrier twice does no harm. What the carrier took on counts only once it shows there.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.database import Sessions
+from fleet_kit.errors import FleetError
+from fleet_kit.scope import EVERYTHING
+from sim_service.carrier.base import Carrier
+from sim_service.carrier.errors import (
+    CarrierOperationUnavailable,
+    CarrierRejected,
+    CarrierSimNotFound,
+    CarrierUnavailable,
+)
+from sim_service.carrier.facts import CarrierSim
+from sim_service.jobs.runner import Held
+from sim_service.lifecycle.drift import DriftPolicy, judge
+from sim_service.lifecycle.leases import Work, take_work
+from sim_service.lifecycle.models import ActionKind, ActionState, SimAction
+from sim_service.lifecycle.repository import ActionRepository
+from sim_service.sims.models import Sim
+from sim_service.sims.service import SimService
+
+log = structlog.get_logger(__name__)
+
+FINISHED = Counter("sim_actions_total", "Changes of SIMs by what became of them.", ["what", "outcome"])
+_FINAL = (CarrierRejected, CarrierOperationUnavailable, CarrierSimNotFound)
+"""Answers to a change that no repetition would better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the carrier said: whether it took the change on, how the SIM is, and what went wrong."""
+
+    sent: bool = False
+    facts: CarrierSim | None = None
+    failure: FleetError | None = None
+
+
+class Reconciler:
+    """Brings SIMs to what is wanted of them.
+
+    `lease`: seconds until another worker may take over; `most_attempts`: after so many an action has failed.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        carrier: Carrier,
+        *,
+        lease: float,
+        most_attempts: int,
+        drift: DriftPolicy,
+        parallel: int = 4,
+        poll: float = 1.0,
+    ) -> None:
+        self._sessions, self._carrier = sessions, carrier
+        self._lease, self._most_attempts, self._drift = timedelta(seconds=lease), most_attempts, drift
+        self._parallel, self._poll = parallel, poll
+
+    async def run(self) -> None:
+        """Work until cancelled, on so many SIMs at once; a database that is away is waited for."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._parallel):
+                group.create_task(self._loop())
+
+    async def run_job(self, held: Held) -> None:
+        """The handler of reconcile jobs: everything that waits for its next attempt is tried now."""
+        async with self._sessions.begin() as session:
+            await ActionRepository(session, EVERYTHING).hasten(datetime.now(UTC))
+        while await self.once():
+            async with held.sessions.begin() as session:
+                job = await held.in_transaction(session)
+                job.done += 1
+
+    async def once(self) -> bool:
+        """Take one SIM and do what is due for it; False if there is none."""
+        work = await take_work(self._sessions, self._lease)
+        if work is None:
+            return False
+        outcome = await self._ask(work)
+        async with self._sessions.begin() as session:
+            await self._settle(session, work, outcome)
+        return True
+
+    async def _loop(self) -> None:
+        while True:
+            try:
+                worked = await self.once()
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("the database is away", error=repr(error))
+                worked = False
+            if not worked:
+                await asyncio.sleep(self._poll)
+
+    async def _ask(self, work: Work) -> Outcome:
+        """Tell the carrier what it does not know yet and look at the SIM; ends before the lease does."""
+        sent = False
+        try:
+            async with asyncio.timeout(self._lease.total_seconds() * 0.8):
+                if work.change is not None:
+                    await self._carrier.change_sim(work.iccid, work.change, priority=work.priority)
+                    sent = True
+                facts = await self._carrier.get_sim(work.iccid, priority=work.priority)
+        except FleetError as failure:
+            return Outcome(sent, None, failure)
+        except TimeoutError:
+            return Outcome(sent, None, CarrierUnavailable("the carrier took too long"))
+        return Outcome(sent, facts)
+
+    async def _settle(self, session: AsyncSession, work: Work, outcome: Outcome) -> None:
+        sims, actions = SimService(session, EVERYTHING), ActionRepository(session, EVERYTHING)
+        if outcome.facts is not None:
+            await sims.take_over([outcome.facts], self._carrier.name)
+        sim = await sims.get(work.iccid, for_update=True)
+        if outcome.facts is not None:
+            sim.vouch()
+        for action in await actions.open([work.iccid]):
+            if action.id in work.action_ids:
+                self._judge(sim, action, work, outcome)
+        await session.flush()
+        if sim.drift_due_at is not None:
+            await judge(session, sim, outcome.facts, self._drift)
+        await actions.give_back(work.action_ids)
+
+    def _judge(self, sim: Sim, action: SimAction, work: Work, outcome: Outcome) -> None:
+        told = work.change is not None and action.to_send(datetime.now(UTC))
+        if outcome.sent and told:
+            action.sent()
+        if outcome.facts is not None and action.shows_in(outcome.facts):
+            action.finish(ActionState.CONFIRMED)
+        elif told and not outcome.sent and isinstance(outcome.failure, _FINAL):
+            action.finish(ActionState.FAILED, _in_words(outcome.failure))
+        else:
+            action.again(_in_words(outcome.failure), most_attempts=self._most_attempts)
+        if action.is_open:
+            return
+        FINISHED.labels(action.what, action.state).inc()
+        if action.what == ActionKind.STATUS:
+            _close(sim, action)
+
+
+def _close(sim: Sim, action: SimAction) -> None:
+    if action.state == ActionState.CONFIRMED:
+        sim.settle(sim.desired_status)
+    else:
+        sim.give_up()
+
+
+def _in_words(failure: FleetError | None) -> str:
+    if failure is None:
+        return "the carrier took it on but does not show it yet"
+    said = failure.details.get("message") or failure.details.get("carrier")
+    return f"{failure.code}: {failure.message}" + (f" ({said})" if isinstance(said, str) else "")

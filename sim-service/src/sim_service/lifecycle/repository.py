@@ -1,0 +1,98 @@
+"""Queries on `sim_actions`."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from fleet_kit.scope import Scope
+from sim_service.lifecycle.models import OPEN_STATES, SimAction
+
+
+class ActionRepository:
+    """Actions of one organisation, or of all with EVERYTHING."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session, self._scope = session, scope
+
+    def add(self, action: SimAction) -> None:
+        """A new action."""
+        self._session.add(action)
+
+    async def get(self, iccid: str, action_id: UUID) -> SimAction | None:
+        """One action of a SIM."""
+        statement = self._of(iccid).where(SimAction.id == action_id)
+        return (await self._session.execute(statement)).scalar_one_or_none()
+
+    async def page(self, iccid: str, *, limit: int, offset: int, before: UUID | None) -> Sequence[SimAction]:
+        """Newest first, from an offset or behind the action `before`."""
+        statement = self._of(iccid)
+        if before is not None:
+            statement = statement.where(SimAction.id < before)
+        statement = statement.order_by(SimAction.id.desc()).limit(limit).offset(offset)
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def count(self, iccid: str) -> int:
+        """How many actions a SIM has."""
+        statement = select(func.count()).select_from(self._of(iccid).subquery())
+        return (await self._session.execute(statement)).scalar_one()
+
+    async def open(self, iccids: Collection[str]) -> Sequence[SimAction]:
+        """What is still to be done for these SIMs; lock the SIMs before."""
+        statement = (
+            select(SimAction)
+            .where(
+                self._scope.where(SimAction.organization_id),
+                SimAction.iccid.in_(iccids),
+                SimAction.state.in_(OPEN_STATES),
+            )
+            .order_by(SimAction.id)
+            .execution_options(populate_existing=True)
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def due(self, limit: int) -> Sequence[str]:
+        """ICCIDs for which something is to be done now, those that somebody waits for first."""
+        other = aliased(SimAction)
+        leased = exists().where(other.iccid == SimAction.iccid, other.leased_until > func.now())
+        statement = (
+            select(SimAction.iccid)
+            .where(
+                self._scope.where(SimAction.organization_id),
+                SimAction.state.in_(OPEN_STATES),
+                SimAction.due_at <= func.now(),
+                ~leased,
+            )
+            .order_by(SimAction.priority, SimAction.due_at)
+            .limit(limit)
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def leased(self, iccid: str) -> bool:
+        """Whether a worker is at one of the SIM's actions, superseded ones included."""
+        statement = select(func.count()).where(
+            self._scope.where(SimAction.organization_id),
+            SimAction.iccid == iccid,
+            SimAction.leased_until > func.now(),
+        )
+        return bool((await self._session.execute(statement)).scalar_one())
+
+    async def give_back(self, action_ids: Collection[UUID]) -> None:
+        """Nobody is at these any more."""
+        statement = update(SimAction).where(
+            self._scope.where(SimAction.organization_id), SimAction.id.in_(action_ids)
+        )
+        await self._session.execute(statement.values(leased_until=None))
+
+    async def hasten(self, now: datetime) -> None:
+        """Everything that waits for its next attempt is due now."""
+        statement = update(SimAction).where(
+            self._scope.where(SimAction.organization_id), SimAction.state.in_(OPEN_STATES)
+        )
+        await self._session.execute(statement.values(due_at=now))
+
+    def _of(self, iccid: str) -> Select[SimAction]:
+        return select(SimAction).where(self._scope.where(SimAction.organization_id), SimAction.iccid == iccid)

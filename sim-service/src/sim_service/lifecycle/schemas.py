@@ -1,0 +1,85 @@
+"""HTTP shapes of changes and actions."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
+
+from fleet_kit.free_json import check_object
+from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from sim_service.carrier.facts import SimChange, SimStatus
+from sim_service.lifecycle.models import ActionKind, ActionState
+from sim_service.sims.models import MAX_TAGS
+from sim_service.sims.schemas import SimOut
+
+MAX_METADATA_BYTES = 8 * 1024
+
+
+def printable(value: str) -> str:
+    """The text as it came; raises ValueError for control characters."""
+    if not value.isprintable():
+        raise ValueError("holds a control character")
+    return value
+
+
+def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+    return check_object(value, max_bytes=MAX_METADATA_BYTES)
+
+
+def _distinct(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+Line = Annotated[Text, AfterValidator(printable)]
+Label = Annotated[Line, StringConstraints(max_length=255)]
+Tag = Annotated[Line, StringConstraints(min_length=1, max_length=64)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
+
+
+class SimPatch(StrictModel):
+    """Only what is named changes. `label`, `imei_lock` and `status` are changes at the carrier.
+
+    `tags` and `metadata` (at most 8 KiB of JSON) are the organisation's own and are replaced as a whole.
+    """
+
+    label: Label | None = None
+    imei_lock: bool | None = None
+    status: Literal[SimStatus.ENABLED, SimStatus.DISABLED] | None = None
+    tags: Tags | None = None
+    metadata: Metadata | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_null(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("cannot be null")
+        return value
+
+    def change(self) -> SimChange:
+        """What the carrier has to do."""
+        return SimChange(status=self.status, label=self.label, imei_lock=self.imei_lock)
+
+
+class ActionOut(ResponseModel):
+    """A change at the carrier, or (`what`: `drift`) the note that the carrier changed the status itself.
+
+    `pending`: the carrier has not been told yet; `sent`: it has, but does not show it yet.
+    """
+
+    id: UUID
+    iccid: str
+    what: ActionKind
+    wanted: str | bool
+    state: ActionState
+    attempts: int
+    reason: str | None
+    requested_by: UUID | None
+    created_at: Timestamp
+    finished_at: Timestamp | None
+
+
+class SimChanged(SimOut):
+    """The SIM as it is now, and the actions that will bring the rest about."""
+
+    actions: list[ActionOut]

@@ -1,0 +1,150 @@
+"""The rules of changes: what is wanted is noted here and brought about by the worker (see reconcile.py)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.errors import NotFound, invalid
+from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.scope import Scope
+from sim_service.carrier.facts import Priority, SimChange, SimStatus
+from sim_service.lifecycle.models import ActionKind, ActionState, SimAction
+from sim_service.lifecycle.repository import ActionRepository
+from sim_service.sims.models import Sim
+from sim_service.sims.service import SimService, owner_of
+
+
+@dataclass(frozen=True, slots=True)
+class FoundActions:
+    """A page of actions; `total` only for pages by number."""
+
+    actions: Sequence[SimAction]
+    total: int | None
+    next_cursor: str | None
+
+
+class LifecycleService:
+    """Changes at the carrier as one organisation asks for them."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session = session
+        self._sims = SimService(session, scope)
+        self._actions = ActionRepository(session, scope)
+
+    async def request(
+        self,
+        iccid: str,
+        change: SimChange,
+        *,
+        by: UUID | None,
+        priority: Priority = Priority.PEOPLE,
+    ) -> list[SimAction]:
+        """Ask for a change of one SIM; the open actions that bring it about, none if all is so already.
+
+        `by`: the user, None for a rule of ours. A newer wish supersedes an open one of the same kind, an
+        equal one joins it. Raises NotFound, or Conflict for an unclaimed SIM.
+        """
+        sim = await self._sims.get(iccid, for_update=True)
+        owner = owner_of(sim)
+        open_now = {action.what: action for action in await self._actions.open([iccid])}
+        asked: list[SimAction] = []
+        for what, wanted in _parts(change):
+            present = open_now.get(what)
+            if present is not None and present.wanted == wanted:
+                present.join(_urgency(priority))
+                asked.append(present)
+                continue
+            if present is None and _is_so(sim, what, wanted):
+                continue
+            if present is not None:
+                present.finish(ActionState.SUPERSEDED)
+                await self._session.flush()
+            asked.append(self._add(sim, owner, what, wanted, by, priority))
+        if change.status is not None:
+            _want(sim, change.status, under_way=any(one.what == ActionKind.STATUS for one in asked))
+        await self._session.flush()
+        return asked
+
+    async def drop(self, iccid: str, reason: str) -> None:
+        """End everything that is open for a SIM, whose row the caller has locked."""
+        for action in await self._actions.open([iccid]):
+            action.finish(ActionState.SUPERSEDED, reason)
+
+    async def get(self, iccid: str, action_id: UUID) -> SimAction:
+        """One action; raises NotFound."""
+        await self._sims.get(iccid)
+        action = await self._actions.get(iccid, action_id)
+        if action is None:
+            raise NotFound("no such action", code="ACTION_NOT_FOUND")
+        return action
+
+    async def find(self, iccid: str, paging: PageParams) -> FoundActions:
+        """One page of a SIM's actions, newest first; raises NotFound."""
+        await self._sims.get(iccid)
+        before = _position(paging)
+        rows = await self._actions.page(
+            iccid, limit=paging.page_size + 1, offset=0 if before else paging.offset, before=before
+        )
+        shown = rows[: paging.page_size]
+        cursor = encode_cursor([str(shown[-1].id)]) if len(rows) > len(shown) else None
+        return FoundActions(shown, None if before else await self._actions.count(iccid), cursor)
+
+    def _add(
+        self,
+        sim: Sim,
+        owner: UUID,
+        what: ActionKind,
+        wanted: str | bool,
+        by: UUID | None,
+        priority: Priority,
+    ) -> SimAction:
+        action = SimAction(
+            iccid=sim.iccid,
+            organization_id=owner,
+            what=what,
+            wanted=wanted,
+            priority=_urgency(priority),
+            requested_by=by,
+        )
+        self._actions.add(action)
+        return action
+
+
+def _urgency(priority: Priority) -> int:
+    return 0 if priority == Priority.PEOPLE else 1
+
+
+def _parts(change: SimChange) -> list[tuple[ActionKind, str | bool]]:
+    named = (
+        (ActionKind.STATUS, change.status),
+        (ActionKind.LABEL, change.label),
+        (ActionKind.IMEI_LOCK, change.imei_lock),
+    )
+    return [(what, wanted) for what, wanted in named if wanted is not None]
+
+
+def _is_so(sim: Sim, what: ActionKind, wanted: str | bool) -> bool:
+    if what == ActionKind.LABEL:
+        return sim.label == wanted
+    if what == ActionKind.IMEI_LOCK:
+        return bool(sim.imei_lock) == wanted
+    return sim.status == wanted and sim.desired_status in {None, wanted}
+
+
+def _want(sim: Sim, status: SimStatus, *, under_way: bool) -> None:
+    if under_way:
+        sim.want(status)
+    elif sim.desired_status != status:
+        sim.settle(status)
+
+
+def _position(paging: PageParams) -> UUID | None:
+    values = paging.position(1)
+    if values is None:
+        return None
+    try:
+        return UUID(values[0])
+    except (TypeError, ValueError, AttributeError):
+        raise invalid("cursor", "not a cursor of this list") from None

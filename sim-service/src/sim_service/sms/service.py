@@ -1,0 +1,177 @@
+"""The rules of messages: written down before anybody is asked to send them, and listed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.errors import NotFound, invalid
+from fleet_kit.outbox import Outbox
+from fleet_kit.pagination import PageParams
+from fleet_kit.scope import Scope
+from sim_service.carrier.facts import SmsCoding, SmsDirection
+from sim_service.newest import Found, cut
+from sim_service.sims.service import SimService, owner_of
+from sim_service.sms import events
+from sim_service.sms.models import SmsMessage, SmsPart, State
+from sim_service.sms.repository import SmsFilter, SmsRepository
+from sim_service.sms.segments import coding_of, split
+
+LONGEST_LIFE = timedelta(days=7)
+"""Carriers keep a message no longer."""
+FARTHEST = timedelta(days=366)
+ASK_WITHIN = timedelta(seconds=150)
+"""Longer than any request to the carrier takes: a part that is asked for longer has lost its asker."""
+_LATE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody wants to send; `hex` instead of `text` for binary. `coding` None: chosen by the text."""
+
+    text: str | None = None
+    hex: str | None = None
+    coding: SmsCoding | None = None
+    source: str | None = None
+    expires_in: int | None = None
+    expires_at: datetime | None = None
+    send_at: datetime | None = None
+
+
+class SmsService:
+    """Messages as one organisation sees them."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session, self._scope = session, scope
+        self._messages = SmsRepository(session, scope)
+
+    async def write(
+        self, iccid: str, draft: Draft, *, most_parts: int, requested_by: UUID | None, hold: bool = False
+    ) -> SmsMessage:
+        """Note a message for sending, for one SIM in scope; the worker sends it after the commit.
+
+        `hold`: the caller sends it itself, the worker only if the caller does not. Raises NotFound,
+        Conflict for an unclaimed SIM, 422 for what cannot be sent.
+        """
+        owner = owner_of(await SimService(self._session, self._scope).get(iccid))
+        now = datetime.now(UTC)
+        at, expires_at = _times(draft, now)
+        message = SmsMessage(
+            organization_id=owner,
+            iccid=iccid,
+            direction=SmsDirection.MT,
+            state=State.SCHEDULED if at > now else State.PENDING,
+            coding=SmsCoding.BINARY,
+            payload=draft.hex or "",
+            source=draft.source,
+            at=at,
+            expires_at=expires_at,
+            look_at=at + ASK_WITHIN if hold and at <= now else at,
+            requested_by=requested_by,
+            created_at=now,
+        )
+        if draft.text is not None:
+            message.coding, message.payload = coding_of(draft.text, draft.coding), draft.text
+        await self._divide(message, most_parts)
+        self._messages.add(message)
+        await self._session.flush()
+        return message
+
+    async def _divide(self, message: SmsMessage, most_parts: int) -> None:
+        reference = ((await self._messages.last_reference(message.iccid) or 0) + 1) % 256
+        segments = split(
+            message.payload, SmsCoding(message.coding), reference=reference, most_parts=most_parts
+        )
+        message.reference = reference if len(segments) > 1 else None
+        message.parts_total = len(segments)
+        message.parts = [
+            SmsPart(
+                organization_id=message.organization_id,
+                iccid=message.iccid,
+                number=number,
+                payload=segment.payload,
+                udh=segment.udh,
+                state=State.PENDING,
+            )
+            for number, segment in enumerate(segments, 1)
+        ]
+
+    async def get(
+        self, message_id: UUID, *, iccid: str | None = None, for_update: bool = False
+    ) -> SmsMessage:
+        """One message with its parts; raises NotFound, also for another SIM's than `iccid`."""
+        message = await self._messages.get(message_id, for_update=for_update)
+        if message is None or iccid not in {None, message.iccid}:
+            raise NotFound("no such message", code="SMS_NOT_FOUND")
+        return message
+
+    async def find(
+        self, wanted: SmsFilter, paging: PageParams, *, descending: bool = True
+    ) -> Found[SmsMessage]:
+        """One page of the messages that pass the filter, newest first unless told otherwise."""
+        after = _position(paging, descending=descending)
+        rows = await self._messages.page(
+            wanted,
+            descending=descending,
+            limit=paging.page_size + 1,
+            offset=0 if after else paging.offset,
+            after=after,
+        )
+        total = None if after else await self._messages.count(wanted)
+        return cut(rows, paging, total, lambda last: [descending, last.at.isoformat(), str(last.id)])
+
+    async def claim_due(
+        self, direction: SmsDirection, states: Sequence[State], limit: int
+    ) -> Sequence[SmsMessage]:
+        """Messages, without their parts, that are due for a look; for a while nobody else gets them."""
+        until = datetime.now(UTC) + ASK_WITHIN
+        return await self._messages.claim_due(direction, states, until=until, limit=limit)
+
+    async def one_at_a_time(self, iccid: str) -> None:
+        """Until the commit nobody else takes in anything for this SIM; call it before messages are locked."""
+        await self._messages.one_at_a_time(iccid)
+
+    async def settle(self, message: SmsMessage) -> None:
+        """Take the state that the parts add up to, and tell of a message that the carrier has taken."""
+        told = events.sent(message) if message.settle() else []
+        await self._session.flush()
+        await Outbox(self._session).add(*told)
+
+    async def sent(self, part: SmsPart, carrier_id: str) -> None:
+        """Note that the carrier has a part, and what an early report said of it; settle afterwards.
+
+        Call it inside `one_at_a_time`.
+        """
+        part.carrier_id, part.state = carrier_id, State.SENT
+        report = await self._messages.take_report(part.iccid, carrier_id)
+        if report is not None and part.end(State(report.state)):
+            part.delivered_at = report.delivered_at
+
+
+def _times(draft: Draft, now: datetime) -> tuple[datetime, datetime | None]:
+    """When it is due and when it expires; raises 422."""
+    at = draft.send_at or now
+    if not now - _LATE <= at <= now + FARTHEST:
+        raise invalid("send_at", "must be within the coming year")
+    at = max(at, now)
+    expires_at = draft.expires_at
+    if draft.expires_in is not None:
+        expires_at = at + timedelta(seconds=draft.expires_in)
+    if expires_at is not None and not at < expires_at <= at + LONGEST_LIFE:
+        raise invalid("expires_at", "must be after the message is due, within 7 days")
+    return at, expires_at
+
+
+def _position(paging: PageParams, *, descending: bool) -> tuple[datetime, UUID] | None:
+    values: list[Any] | None = paging.position(3)
+    if values is None:
+        return None
+    try:
+        if values[0] is not descending:
+            raise ValueError
+        return datetime.fromisoformat(values[1]), UUID(values[2])
+    except (TypeError, ValueError, AttributeError):
+        raise invalid("cursor", "not a cursor of this list") from None
