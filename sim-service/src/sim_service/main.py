@@ -21,11 +21,12 @@ from sim_service.schedules import api as schedules
 from sim_service.settings import Settings
 from sim_service.sims import api as sims
 from sim_service.sms import api as sms
+from sim_service.sms import push as sms_push
 from sim_service.sync import api as sync
 from sim_service.tickets import api as tickets
 from sim_service.topups import api as topups
 from sim_service.usage import api as usage
-from sim_service.wiring import open_resources, open_streams
+from sim_service.wiring import open_forwarder, open_resources, open_streams
 
 NAME = "sim-service"
 ROUTERS = [
@@ -33,6 +34,7 @@ ROUTERS = [
     claims.router,
     usage.router,
     sms.router,
+    sms_push.router,
     quotas.router,
     sims.router,
     tickets.router,
@@ -63,6 +65,7 @@ def build(settings: Settings) -> FastAPI:
             app.state.resources = resources
             app.state.sessions = resources.sessions
             app.state.carrier = resources.carrier
+            app.state.sms_forwarder = open_forwarder(resources)
             app.state.streams = open_streams(settings, resources)
             yield
 

@@ -13,8 +13,10 @@ from sim_service.carrier.base import Carrier
 from sim_service.carrier.facts import CarrierEvent
 from sim_service.carrier.once import streamer
 from sim_service.carrier.once.build import open_once
+from sim_service.carrier.once.forwarder import Forwarder
 from sim_service.push.service import Streams
 from sim_service.settings import Settings
+from sim_service.sms.forwarder import SmsForwarder
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,8 @@ def open_streams(settings: Settings, resources: Resources) -> Streams:
         kept_days=settings.stream_records_kept_days,
         tell=settings.usage_tell_seconds,
     )
+
+
+def open_forwarder(resources: Resources) -> SmsForwarder:
+    """What takes the messages that the carrier pushes."""
+    return SmsForwarder(resources.sessions, Forwarder())

@@ -7,7 +7,7 @@ from typing import Any
 from sim_service.carrier.facts import CarrierSms, SmsCoding, SmsDirection, SmsState, SmsToSend
 from sim_service.carrier.once import values
 
-_STATES = {
+STATES = {
     2: SmsState.PENDING,
     3: SmsState.BUFFERED,
     4: SmsState.DELIVERED,
@@ -15,8 +15,8 @@ _STATES = {
     6: SmsState.EXPIRED,
 }
 _DIRECTIONS = {1: SmsDirection.MT, 2: SmsDirection.MO}
-_CODINGS = {0: SmsCoding.TEXT, 4: SmsCoding.BINARY, 8: SmsCoding.UCS2}
-_DCS = {coding: dcs for dcs, coding in _CODINGS.items()}
+CODINGS = {0: SmsCoding.TEXT, 4: SmsCoding.BINARY, 8: SmsCoding.UCS2}
+_DCS = {coding: dcs for dcs, coding in CODINGS.items()}
 _INTERNATIONAL, _ALPHANUMERIC = 145, 208
 _LONGEST_PAYLOAD = 2000
 
@@ -49,9 +49,9 @@ def sms(record: Any, iccid: str) -> CarrierSms | None:
         id=number,
         iccid=iccid,
         direction=direction,
-        state=_STATES.get(values.whole(values.nested(record, "status"), "id") or 0, SmsState.UNKNOWN),
+        state=STATES.get(values.whole(values.nested(record, "status"), "id") or 0, SmsState.UNKNOWN),
         payload=values.raw(record, "payload", longest=_LONGEST_PAYLOAD),
-        coding=_CODINGS.get(values.whole(record, "dcs") or 0, SmsCoding.TEXT),
+        coding=CODINGS.get(values.whole(record, "dcs") or 0, SmsCoding.TEXT),
         udh=values.text(record, "udh", longest=280) or "",
         source=values.text(record, "source_address", longest=40),
         destination=values.text(record, "dest_address", longest=40)
