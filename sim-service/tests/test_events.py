@@ -11,12 +11,15 @@ from sqlalchemy import text
 from fleet_kit.scope import EVERYTHING
 from once_sandbox.connectivity import sessions as network
 from once_sandbox.events.models import LOCATION
-from once_sandbox.events.service import record
+from once_sandbox.events.schemas import event_record
+from once_sandbox.events.service import events_of, record
+from once_sandbox.streams.flat import flat
 from sim_service.carrier.facts import CarrierEvent
 from sim_service.events.repository import EventRepository
 from sim_service.events.service import EventService
 from sim_service.jobs.models import JobKind
 
+from .push_support import pushed
 from .support import Fleet
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -252,3 +255,21 @@ async def test_the_page_of_a_sim_comes_from_its_index(fleet: Fleet) -> None:
         lines = "\n".join(plan.scalars())
     assert "ix_sim_events_iccid_at" in lines
     assert "Sort" not in lines
+
+
+@pytest.mark.parametrize("shape", ["nested", "flat"])
+async def test_what_the_carrier_pushes_is_what_it_lists(fleet: Fleet, shape: str) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    happen(fleet, iccid, 5)
+    world, sim = fleet.sandbox.sandbox.world, fleet.sandbox.sims()[0]
+    network.fail(world, sim, "APN_NOT_AUTHORIZED")
+    records = [event_record(sim, event) for event in events_of(world, sim)]
+    body = await pushed(fleet, *(flat(one) if shape == "flat" else one for one in records))
+    assert body["events"] == len(records)
+    of_push = await listed(fleet, iccid)
+    assert (of_push[0]["cause"], of_push[0]["imsi"]) == ("APN_NOT_AUTHORIZED", sim.imsi)
+    assert (await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")).json()["stored"] == 0
+    await fleet.rows("DELETE FROM sim_events RETURNING id")
+    await fleet.rows("DELETE FROM sim_event_states RETURNING iccid")
+    await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")
+    assert await listed(fleet, iccid) == of_push

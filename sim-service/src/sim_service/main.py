@@ -10,6 +10,7 @@ from fleet_kit.bootstrap import open_common
 from fleet_kit.health import Check
 from sim_service.claims import api as claims
 from sim_service.connectivity import api as connectivity
+from sim_service.diagnosis import api as diagnosis
 from sim_service.events import api as events
 from sim_service.job_items import api as job_items
 from sim_service.jobs import api as jobs
@@ -44,6 +45,7 @@ ROUTERS = [
     push.router,
     connectivity.router,
     events.router,
+    diagnosis.router,
     schedules.router,
     jobs.router,
     job_items.router,

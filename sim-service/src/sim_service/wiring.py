@@ -1,19 +1,19 @@
 """What both processes hold open; tests replace pieces here."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_kit.database import Sessions, create_engine, create_sessions
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.facts import CarrierEvent
 from sim_service.carrier.once import streamer
 from sim_service.carrier.once.build import open_once
 from sim_service.carrier.once.forwarder import Forwarder
+from sim_service.events.service import EventService
 from sim_service.push.service import Streams
 from sim_service.settings import Settings
 from sim_service.sms.forwarder import SmsForwarder
@@ -44,17 +44,12 @@ async def open_resources(settings: Settings, redis: Redis, name: str) -> AsyncIt
         await engine.dispose()
 
 
-async def store_events(session: AsyncSession, events: Sequence[CarrierEvent]) -> int:
-    """Keep events that were pushed; how many of them were new."""
-    return 0
-
-
 def open_streams(settings: Settings, resources: Resources) -> Streams:
     """What takes the carrier's pushes."""
     return Streams(
         resources.sessions,
         streamer.read,
-        store_events,
+        EventService.store,
         kept_days=settings.stream_records_kept_days,
         tell=settings.usage_tell_seconds,
     )

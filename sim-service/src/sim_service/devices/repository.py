@@ -17,6 +17,15 @@ class DeviceRepository:
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self._session, self._scope = session, scope
 
+    async def get(self, device_id: UUID) -> DeviceFacts | None:
+        """One device that exists."""
+        statement = select(DeviceFacts).where(
+            self._scope.where(DeviceFacts.organization_id),
+            DeviceFacts.id == device_id,
+            DeviceFacts.deleted_at.is_(None),
+        )
+        return (await self._session.execute(statement)).scalar_one_or_none()
+
     async def locked(self, device_id: UUID) -> DeviceFacts | None:
         """One device, deleted ones included, locked until the commit."""
         statement = (

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_contracts.events import DeviceData
+from fleet_contracts.events import DeviceData, DeviceStatusData
 from fleet_kit.scope import Scope
 from sim_service.devices.models import DeviceFacts
 from sim_service.devices.repository import DeviceRepository
@@ -57,6 +57,21 @@ class DeviceService:
         before = known.iccid
         known.name, known.iccid, known.version = fresh.name, fresh.iccid, fresh.version
         return Taken(known, before)
+
+    async def hear(self, data: DeviceStatusData, organization_id: UUID) -> None:
+        """Note that a device came online or fell silent; of one moment, falling silent is the later news."""
+        unnamed = DeviceFacts(id=data.id, organization_id=organization_id, name="", version=0)
+        await self._devices.insert(unnamed)
+        known = await self._devices.locked(data.id)
+        if known is None or known.deleted_at is not None:
+            return
+        online, before = data.status == "online", known.last_seen_at
+        if before is None or data.last_seen > before or (data.last_seen == before and not online):
+            known.online, known.last_seen_at = online, data.last_seen
+
+    async def one(self, device_id: UUID) -> DeviceFacts | None:
+        """What is known of a device that exists."""
+        return await self._devices.get(device_id)
 
     async def forget(self, device_id: UUID, organization_id: UUID, version: int) -> bool:
         """Mark a device as deleted; False if it was already."""

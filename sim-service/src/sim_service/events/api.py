@@ -28,15 +28,9 @@ async def list_events(
     iccid: IccidPath, events: Events, paging: Paging, query: Annotated[EventQuery, Query()]
 ) -> EventPage:
     """Events of a SIM, newest first."""
-    found = await events.find(iccid, query.filter(), paging)
-    return EventPage(
-        items=[EventOut.model_validate(event) for event in found.events],
-        total=found.total,
-        page=paging.page if paging.cursor is None else None,
-        page_size=paging.page_size,
-        next_cursor=found.next_cursor,
-        synced_at=found.synced_at,
-    )
+    listed = await events.find(iccid, query.filter(), paging)
+    page = listed.found.page(paging, EventOut.model_validate)
+    return EventPage(**dict(page), synced_at=listed.synced_at)
 
 
 @router.post("/sims/{iccid}/events/sync")

@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
 from fleet_kit.errors import invalid
-from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.facts import CarrierEvent, Priority
 from sim_service.events.models import SimEvent
 from sim_service.events.repository import WRITTEN, EventFilter, EventRepository
 from sim_service.freshness import SERVE_KNOWN, Known
+from sim_service.newest import Found, cut
 from sim_service.sims.service import SimService
 
 _MOST_PAGES = 20
@@ -23,11 +24,9 @@ _MOST_PAGES = 20
 
 @dataclass(frozen=True, slots=True)
 class FoundEvents:
-    """A page of events; `total` only for pages by number. `synced_at` None: never asked for."""
+    """A page of events; `synced_at` None: the carrier was never asked for them."""
 
-    events: Sequence[SimEvent]
-    total: int | None
-    next_cursor: str | None
+    found: Found[SimEvent]
     synced_at: datetime | None
 
 
@@ -62,10 +61,8 @@ class EventService:
             )
             total = None if after else await events.count(iccid, wanted)
             state = await events.state(iccid)
-        shown = rows[: paging.page_size]
-        last = shown[-1] if len(rows) > len(shown) else None
-        cursor = encode_cursor([last.at.isoformat(), last.id]) if last else None
-        return FoundEvents(shown, total, cursor, state.synced_at if state else None)
+        found = cut(rows, paging, total, lambda event: [event.at.isoformat(), event.id])
+        return FoundEvents(found, state.synced_at if state else None)
 
     async def sync(self, iccid: str, priority: Priority) -> int:
         """Ask the carrier for everything that is not known yet; how many events were new.

@@ -1,11 +1,17 @@
-"""Events of device-service: keep the copy of its facts, follow what devices say of their SIMs."""
+"""Events of device-service: keep the copy of its facts, follow what devices say of their SIMs and when."""
 
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from fleet_contracts.events import DeviceDeleted, DeviceRegistered, DeviceUpdated, FleetEvent
+from fleet_contracts.events import (
+    DeviceDeleted,
+    DeviceRegistered,
+    DeviceStatusChanged,
+    DeviceUpdated,
+    FleetEvent,
+)
 from fleet_kit.consumer import Pause
 from fleet_kit.database import Sessions
 from fleet_kit.delivery import RejectNow
@@ -29,6 +35,8 @@ class DeviceEvents:
                 await self._changed(event, _owner(event))
             elif isinstance(event, DeviceDeleted):
                 await self._deleted(event, _owner(event))
+            elif isinstance(event, DeviceStatusChanged):
+                await self._heard(event, _owner(event))
         except _AWAY as error:
             raise Pause(f"the database is away: {type(error).__name__}") from error
         except DBAPIError as error:
@@ -41,6 +49,10 @@ class DeviceEvents:
             taken = await DeviceService(session, Scope(owner)).take(event.data, owner)
             if taken is not None:
                 await LinkService(session, Scope(owner)).follow(taken.device, taken.iccid_before)
+
+    async def _heard(self, event: DeviceStatusChanged, owner: UUID) -> None:
+        async with self._sessions.begin() as session:
+            await DeviceService(session, Scope(owner)).hear(event.data, owner)
 
     async def _deleted(self, event: DeviceDeleted, owner: UUID) -> None:
         async with self._sessions.begin() as session:
