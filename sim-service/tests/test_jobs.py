@@ -198,12 +198,12 @@ async def test_a_paused_schedule_asks_for_nothing_until_it_goes_on(fleet: Fleet)
     await fleet.platform.patch("/jobs/schedules/sync_sims", json={"paused": True})
     await schedules.look()
     assert (await fleet.platform.get("/jobs")).json()["total"] == 0
-    assert await schedules.periods() == {}
+    assert await schedules.upcoming() == {}
     await fleet.platform.patch("/jobs/schedules/sync_sims", json={"paused": False})
     await schedules.look()
     await schedules.look()
     assert (await fleet.platform.get("/jobs")).json()["total"] == 1
-    assert await schedules.periods() == {JobKind.SYNC_SIMS: 60}
+    assert list(await schedules.upcoming()) == [JobKind.SYNC_SIMS]
 
 
 async def test_a_job_for_one_organisation_does_not_put_off_the_accounts(fleet: Fleet) -> None:

@@ -10,6 +10,7 @@ OWN_QUEUE = r"amq\.gen-.*"
 
 EVENTS = topology.EVENTS_EXCHANGE.replace(".", r"\.")
 DEAD = topology.DEAD_EXCHANGE.replace(".", r"\.")
+TASKS = topology.TASKS_EXCHANGE.replace(".", r"\.")
 TELEMETRY = topology.TELEMETRY_EXCHANGE.replace(".", r"\.")
 DEFAULT = r"amq\.default"
 
@@ -29,7 +30,7 @@ def broker_users(secrets: Secrets) -> list[BrokerUser]:
         BrokerUser("fleet-sessions", secrets.rabbitmq_sessions, "^$", "^$", "^$", ("administrator",)),
         _service("signing", secrets.rabbitmq_signing, queue=None),
         _service("device", secrets.rabbitmq_device, queue=topology.DEVICE_EVENTS.name, write=(TELEMETRY,)),
-        _service("sim", secrets.rabbitmq_sim, queue=topology.SIM_EVENTS.name),
+        _service("sim", secrets.rabbitmq_sim, queue=r"sim\.(events|tasks)", write=(TASKS,)),
         _service(
             "monitoring",
             secrets.rabbitmq_monitoring,

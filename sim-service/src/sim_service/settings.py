@@ -70,7 +70,18 @@ class UsageSettings(BaseSettings):
     usage_currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="of the two prices, ISO 4217")
 
 
-class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings):
+class JobSettings(BaseSettings):
+    """How jobs are worked on."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    jobs_parallel: int = Field(4, ge=1, le=32, description="jobs that one worker works on at a time")
+    job_lease_seconds: float = Field(
+        30.0, gt=0, description="a job or a change without a sign of life is taken over"
+    )
+
+
+class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings, JobSettings):
     """Everything that sim-service can be told."""
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
@@ -141,9 +152,6 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     )
     ticket_settled_seconds: float = Field(
         300, ge=0, description="a ticket that is not listed so long after it was asked for was not opened"
-    )
-    job_lease_seconds: float = Field(
-        30.0, gt=0, description="a job or a change without a sign of life is taken over"
     )
 
 

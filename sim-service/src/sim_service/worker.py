@@ -11,14 +11,13 @@ from fleet_kit.event_handlers import each_event
 from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
+from sim_service.dispatch.parts import dispatching
 from sim_service.events.jobs import EventSync
-from sim_service.jobs.kinds import default_periods
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
 from sim_service.lifecycle.reconcile import Reconciler
 from sim_service.links.consumers import DeviceEvents
 from sim_service.quotas.refreshing import QuotaForecasts, QuotaRefresh
-from sim_service.schedules.service import Schedules
 from sim_service.settings import Settings, get_settings
 from sim_service.sms.duty import SmsDuty
 from sim_service.sync.service import SyncOfAll
@@ -28,7 +27,6 @@ from sim_service.wiring import Resources, open_resources
 
 NAME = "sim-worker"
 _PURGE_SECONDS = 3600
-_SCHEDULE_SECONDS = 10
 
 
 async def run(settings: Settings) -> None:
@@ -42,7 +40,6 @@ async def run(settings: Settings) -> None:
         )
         resolver = Resolver(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
         sms = sms_duty(settings, resources)
-        schedules = Schedules(resources.sessions, default_periods(settings))
         await run_worker(
             NAME,
             settings,
@@ -50,11 +47,10 @@ async def run(settings: Settings) -> None:
                 "relay": relay.run,
                 "purge": partial(every, _PURGE_SECONDS, _purging(relay), name="purge"),
                 "consume": consumer.run,
-                "jobs": job_runner(settings, resources).run,
                 "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
                 "changes": reconciler(settings, resources).run,
                 "sms": partial(every, settings.sms_look_every_seconds, sms.both, name="sms"),
-                "schedule": partial(every, _SCHEDULE_SECONDS, schedules.look, name="schedule"),
+                **dispatching(settings, resources.sessions, job_runner(settings, resources), NAME),
             },
             checks={
                 "postgres": resources.check_database,

@@ -98,7 +98,7 @@ class Job(Base):
         if self.started_at is None:
             self.state, self.finished_at = JobState.CANCELLED, now
         else:
-            self.due_at = min(self.due_at, now)
+            self.due_at, self.announced_at = min(self.due_at, now), None
 
 
 class JobPage(Base):

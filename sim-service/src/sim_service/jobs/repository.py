@@ -93,16 +93,21 @@ class JobRepository:
         )
         return (await self._session.execute(statement)).scalar_one_or_none()
 
-    async def announce(self, again_after: timedelta, limit: int) -> Sequence[UUID]:
-        """Note as announced the jobs that are due and were not announced for so long; their ids."""
-        silent = or_(
-            Job.announced_at.is_(None),
-            Job.announced_at < Job.due_at,
-            Job.announced_at < func.now() - again_after,
-        )
+    async def announce(self, *, new: bool, lost_after: timedelta | None, limit: int) -> Sequence[UUID]:
+        """Note as announced some jobs that are due; their ids.
+
+        `new`: those that were not so far, or have run out of their lease or been put off since.
+        `lost_after`: those that were announced so long ago and that nobody took.
+        """
+        wanted = []
+        if new:
+            stale = Job.announced_at < func.greatest(Job.due_at, Job.leased_until)
+            wanted += [Job.announced_at.is_(None), stale]
+        if lost_after is not None:
+            wanted.append(Job.announced_at <= func.now() - lost_after)
         found = (
             select(Job.id)
-            .where(*_due(), silent, ~_sibling_runs())
+            .where(*_due(), or_(*wanted), ~_sibling_runs())
             .order_by(Job.created_at, Job.id)
             .limit(limit)
             .with_for_update(skip_locked=True)

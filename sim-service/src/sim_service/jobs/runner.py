@@ -88,23 +88,10 @@ Handler = Callable[[Held], Awaitable[None]]
 class JobRunner:
     """Works on jobs. `lease`: seconds without a sign of life until another may take one over."""
 
-    def __init__(
-        self, sessions: Sessions, handlers: Mapping[JobKind, Handler], *, lease: float, poll: float = 0.5
-    ) -> None:
+    def __init__(self, sessions: Sessions, handlers: Mapping[JobKind, Handler], *, lease: float) -> None:
         self._sessions, self._handlers = sessions, handlers
-        self._lease, self._poll = timedelta(seconds=lease), poll
+        self._lease = timedelta(seconds=lease)
         self._worker, self._turn = uuid4().hex, count()
-
-    async def run(self) -> None:
-        """Work until cancelled; a database that is away is waited for."""
-        while True:
-            try:
-                worked = await self.once()
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("the database is away", error=repr(error))
-                worked = False
-            if not worked:
-                await asyncio.sleep(self._poll)
 
     async def once(self, job_id: UUID | None = None) -> bool:
         """Take a job that is due, or this one, and work on it; False if there is none to take."""
@@ -184,7 +171,7 @@ class JobRunner:
     async def _give_back(self, held: Held) -> None:
         """Stopped in the middle: the next worker need not wait for the lease to run out."""
         with suppress(SQLAlchemyError, OSError, TimeoutError):
-            await self._write(held, leased_until=None, state=JobState.QUEUED)
+            await self._write(held, leased_until=None, announced_at=None, state=JobState.QUEUED)
 
     async def _write(self, held: Held, **values: object) -> bool:
         async with self._sessions.begin() as session:

@@ -84,8 +84,8 @@ class Schedules:
         async with self._sessions.begin() as session:
             await ScheduleService(session, self._defaults).ask(only)
 
-    async def periods(self) -> dict[JobKind, float]:
-        """Seconds between two jobs of each kind that is neither paused nor off."""
+    async def upcoming(self) -> dict[JobKind, datetime]:
+        """When the next job of each kind is due, for those that are neither paused nor off."""
         async with self._sessions() as session:
             plans = await ScheduleService(session, self._defaults).all()
-        return {plan.kind: plan.every_seconds for plan in plans if plan.next_at is not None}
+        return {plan.kind: plan.next_at for plan in plans if plan.next_at is not None}

@@ -1,0 +1,68 @@
+"""The look: finds what is due in Postgres and sees to it that some worker has it.
+
+With the broker each job found is told of once, and a worker that has room begins with it. What nobody has
+begun with a little later, because the hint was lost or came to a busy worker, is begun directly by whoever
+has room. Without the broker all jobs go that way.
+"""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
+
+from fleet_kit.database import Sessions
+from fleet_kit.scope import EVERYTHING
+from sim_service.dispatch.hints import Hints, NoHints
+from sim_service.dispatch.pool import JobPool
+from sim_service.jobs.repository import JobRepository
+
+log = structlog.get_logger(__name__)
+
+DISPATCHED = Counter("sim_jobs_dispatched_total", "Jobs found due, by the way they were given out.", ["way"])
+_LOOK_SECONDS = 0.5
+_LOST_AFTER = timedelta(seconds=2)
+_BATCH = 100
+
+
+class Dispatcher:
+    """Gives out jobs that are due."""
+
+    def __init__(self, sessions: Sessions, hints: Hints, pool: JobPool) -> None:
+        self._sessions, self._hints, self._pool = sessions, hints, pool
+
+    async def run(self) -> None:
+        """Look until cancelled; a database that is away is waited for."""
+        while True:
+            try:
+                await self.look()
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("the database is away", error=repr(error))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Tell of what is due, and begin with what nobody has begun with."""
+        told = await self._tell() if self._hints.connected else False
+        if self._pool.free:
+            lost_after = _LOST_AFTER if told else timedelta(0)
+            for job_id in await self._due(not told, lost_after, self._pool.free):
+                self._pool.offer(job_id)
+                DISPATCHED.labels("direct").inc()
+
+    async def _tell(self) -> bool:
+        """Whether the broker took all hints."""
+        try:
+            for job_id in await self._due(True, None, _BATCH):
+                await self._hints.job_due(job_id)
+                DISPATCHED.labels("broker").inc()
+        except NoHints as error:
+            log.warning("the broker took no hint", error=str(error))
+            return False
+        return True
+
+    async def _due(self, new: bool, lost_after: timedelta | None, limit: int) -> list[UUID]:
+        async with self._sessions.begin() as session:
+            jobs = JobRepository(session, EVERYTHING)
+            return list(await jobs.announce(new=new, lost_after=lost_after, limit=limit))
