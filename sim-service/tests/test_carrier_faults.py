@@ -19,7 +19,7 @@ from sim_service.carrier.errors import (
     CarrierUnavailable,
 )
 from sim_service.carrier.facts import Priority
-from sim_service.carrier.once.operations import Operation
+from sim_service.carrier.once.operations import LIST_ORDERS, Operation
 from sim_service.carrier.turns import LocalBook, Turns
 
 from .carrier_support import (
@@ -254,3 +254,25 @@ async def test_a_cancelled_call_says_nothing_about_the_carrier() -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
     assert breaker.state == "closed"
+
+
+async def test_lost_answers_of_what_is_not_repeated_open_the_breaker_too(redis: Redis) -> None:
+    script = Script([html(503)])
+    sender = transport(script, redis, breaker=Breaker("test", threshold=2, ttl=60))
+    for _ in range(2):
+        with pytest.raises(CarrierOutcomeUnknown):
+            await sender.send(ORDER, priority=PEOPLE, iccid=ICCID)
+    with pytest.raises(BreakerOpen):
+        await sender.send(ORDER, priority=PEOPLE, iccid=ICCID)
+    assert len(script.requests) == 2
+
+
+async def test_a_held_lane_holds_no_other(redis: Redis) -> None:
+    slow = Turns(LocalBook(1000))
+    script = Script([ok(sim())])
+    sender = transport(script, redis, lanes={"orders": slow})
+    await slow.hold(60)
+    with pytest.raises(CarrierRateLimited):
+        await sender.send(LIST_ORDERS, priority=PEOPLE)
+    assert (await sender.send(ORDER, priority=PEOPLE, iccid=ICCID)).status == 200
+    assert [path.split("/")[-1] for path in script.paths] == ["topup"]

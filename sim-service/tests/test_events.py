@@ -15,6 +15,7 @@ from once_sandbox.events.schemas import event_record
 from once_sandbox.events.service import events_of, record
 from once_sandbox.streams.flat import flat
 from sim_service.carrier.facts import CarrierEvent
+from sim_service.events.jobs import EventRetention
 from sim_service.events.repository import EventRepository
 from sim_service.events.service import EventService
 from sim_service.jobs.models import JobKind
@@ -273,3 +274,11 @@ async def test_what_the_carrier_pushes_is_what_it_lists(fleet: Fleet, shape: str
     await fleet.rows("DELETE FROM sim_event_states RETURNING iccid")
     await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")
     assert await listed(fleet, iccid) == of_push
+
+
+async def test_events_are_forgotten_after_their_time(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    now = datetime.now(UTC)
+    await store(fleet, *(noted(n, iccid, at=now - timedelta(days=n)) for n in (1, 399, 401, 500)))
+    assert await EventRetention(fleet.sessions, days=400).purge() == 2
+    assert [item["id"] for item in await listed(fleet, iccid)] == ["1", "399"]

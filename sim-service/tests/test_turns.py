@@ -109,3 +109,22 @@ async def test_the_local_book_refuses_what_is_too_far_away() -> None:
     book = LocalBook(1)
     assert (await book.book(0)).granted
     assert not (await book.book(0.5)).granted
+
+
+async def test_a_limit_of_minutes_lets_a_burst_go_and_then_spaces(redis: Redis) -> None:
+    for book in (SharedBook(redis, "turns:orders", 5, local_share=1, burst=9), LocalBook(5, burst=9)):
+        turns = Turns(book)
+        for _ in range(10):
+            await turns.take(PEOPLE, longest_wait=0.01)
+        with pytest.raises(CarrierRateLimited):
+            await turns.take(PEOPLE, longest_wait=0.01)
+        await turns.take(PEOPLE, longest_wait=1)
+
+
+async def test_a_hold_stops_a_burst_too(redis: Redis) -> None:
+    for book in (SharedBook(redis, "turns:orders", 5, local_share=1, burst=9), LocalBook(5, burst=9)):
+        turns = Turns(book)
+        await turns.hold(30)
+        with pytest.raises(CarrierRateLimited) as caught:
+            await turns.take(PEOPLE, longest_wait=1)
+        assert 29 <= int(caught.value.headers["Retry-After"]) <= 31

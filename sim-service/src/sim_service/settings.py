@@ -100,6 +100,7 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     event_sync_every_seconds: float = Field(
         86_400, ge=0, description="the worker asks for the events of all SIMs this often; 0 switches it off"
     )
+    event_kept_days: int = Field(400, ge=1, description="events of SIMs are forgotten after so long")
     event_fresh_seconds: float = Field(
         60, ge=0, description="a diagnosis asks for events again that are older than this"
     )

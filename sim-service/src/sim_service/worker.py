@@ -12,7 +12,7 @@ from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
 from sim_service.dispatch.parts import dispatching
-from sim_service.events.jobs import EventSync
+from sim_service.events.jobs import EventRetention, EventSync
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
 from sim_service.lifecycle.reconcile import Reconciler
@@ -45,7 +45,7 @@ async def run(settings: Settings) -> None:
             settings,
             {
                 "relay": relay.run,
-                "purge": partial(every, _PURGE_SECONDS, _purging(relay), name="purge"),
+                "purge": partial(every, _PURGE_SECONDS, _purging(relay, resources, settings), name="purge"),
                 "consume": consumer.run,
                 "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
                 "changes": reconciler(settings, resources).run,
@@ -62,9 +62,12 @@ async def run(settings: Settings) -> None:
     await publisher.close()
 
 
-def _purging(relay: OutboxRelay) -> Job:
+def _purging(relay: OutboxRelay, resources: Resources, settings: Settings) -> Job:
+    events = EventRetention(resources.sessions, days=settings.event_kept_days)
+
     async def purge() -> None:
         await relay.purge()
+        await events.purge()
 
     return purge
 

@@ -1,4 +1,6 @@
-"""The job that asks the carrier for the events of all SIMs."""
+"""Asking the carrier for the events of all SIMs, and forgetting old ones."""
+
+from datetime import UTC, datetime, timedelta
 
 from fleet_kit.database import Sessions
 from fleet_kit.scope import EVERYTHING
@@ -10,6 +12,7 @@ from sim_service.events.service import EventService
 from sim_service.jobs.runner import Held
 
 _BATCH = 50
+_FORGOTTEN_AT_ONCE = 5_000
 
 
 class EventSync:
@@ -47,3 +50,20 @@ class EventSync:
             job = await held.in_transaction(session)
             job.done += 1
             job.count(**counts)
+
+
+class EventRetention:
+    """Forgets events after `days`."""
+
+    def __init__(self, sessions: Sessions, *, days: int) -> None:
+        self._sessions, self._kept = sessions, timedelta(days=days)
+
+    async def purge(self) -> int:
+        """Delete what is too old, in transactions of bounded size; how many events went."""
+        gone, before = 0, datetime.now(UTC) - self._kept
+        while True:
+            async with self._sessions.begin() as session:
+                deleted = await EventRepository(session, EVERYTHING).purge(before, _FORGOTTEN_AT_ONCE)
+            gone += deleted
+            if deleted < _FORGOTTEN_AT_ONCE:
+                return gone
