@@ -39,6 +39,9 @@ class Platform:
     refused: list[bytes] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     stored: set[str] = field(default_factory=set)
+    readings: list[dict[str, Any]] = field(default_factory=list)
+    free: list[str] = field(default_factory=list)
+    iccids: dict[str, str] = field(default_factory=dict)
 
 
 class PlatformApi:
@@ -54,6 +57,8 @@ class PlatformApi:
                 web.post("/api/v1/auth/login", self.login),
                 web.get("/api/v1/devices/", self.list),
                 web.post("/api/v1/devices/", self.create),
+                web.patch("/api/v1/devices/{id}", self.change),
+                web.get("/api/v1/sims", self.sims),
                 web.post("/api/v1/devices/{id}/credentials", self.rotate),
                 web.post("/api/v1/devices/{id}/telemetry", self.telemetry),
             ]
@@ -82,7 +87,8 @@ class PlatformApi:
         start = int(request.query.get("cursor", 0))
         size = 3
         more = str(start + size) if start + size < len(names) else None
-        items = [{"id": self._platform.names[name], "name": name} for name in names[start : start + size]]
+        ids = {name: self._platform.names[name] for name in names[start : start + size]}
+        items = [{"id": id, "name": name, "iccid": self._platform.iccids.get(id)} for name, id in ids.items()]
         return web.json_response({"items": items, "next_cursor": more})
 
     async def create(self, request: web.Request) -> web.Response:
@@ -91,6 +97,15 @@ class PlatformApi:
         self._platform.names[body["name"]] = device_id
         key = await self._issue(device_id)
         return web.json_response({"id": device_id, "name": body["name"], "key": key}, status=201)
+
+    async def change(self, request: web.Request) -> web.Response:
+        self._platform.iccids[request.match_info["id"]] = (await request.json())["iccid"]
+        return web.json_response({"id": request.match_info["id"]})
+
+    async def sims(self, request: web.Request) -> web.Response:
+        assert request.query["linked"] == "false"
+        items = [{"iccid": iccid} for iccid in self._platform.free]
+        return web.json_response({"items": items, "next_cursor": None})
 
     async def rotate(self, request: web.Request) -> web.Response:
         return web.json_response({"key": await self._issue(request.match_info["id"])}, status=201)
@@ -134,7 +149,10 @@ class Collector:
         await exchange.publish(aio_pika.Message(body), key)
 
     async def _received(self, message: AbstractIncomingMessage) -> None:
-        self._platform.stored.update(reading["id"] for reading in json.loads(message.body))
+        readings = json.loads(message.body)
+        self._platform.stored.update(reading["id"] for reading in readings)
+        device = str(message.routing_key).split(".")[1]
+        self._platform.readings.extend(reading | {"device": device} for reading in readings)
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +205,7 @@ def make_plan(tmp_path: Path) -> Any:
             blueprints=blueprints(file, devices, "test"),
             transport=Transport(transport),
             pace=Pace(rate, batch, other.pop("give_up", 60)),
-            time_scale=file.time_scale,
+            time_scale=other.pop("time_scale", file.time_scale),
             **values | other,
         )
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,14 +42,20 @@ class FleetApi:
 
     async def devices(self) -> dict[str, str]:
         """The ids of the organisation's devices by name."""
-        found: dict[str, str] = {}
-        query = f"page_size={PAGE_SIZE}"
-        while True:
-            page = await self._call("GET", f"/devices/?{query}")
-            found.update({device["name"]: device["id"] for device in page["items"]})
-            if not page.get("next_cursor"):
-                return found
-            query = str(httpx.QueryParams(page_size=PAGE_SIZE, cursor=page["next_cursor"]))
+        return {device["name"]: device["id"] async for device in self._all("/devices/")}
+
+    async def simcards(self) -> dict[str, str]:
+        """The ICCID of each device of the organisation that has a SIM, by the device's id."""
+        devices = self._all("/devices/")
+        return {device["id"]: device["iccid"] async for device in devices if device.get("iccid")}
+
+    async def free_simcards(self) -> list[str]:
+        """The organisation's enabled SIMs that are in no device."""
+        return [sim["iccid"] async for sim in self._all("/sims", linked="false", status="enabled")]
+
+    async def insert(self, device_id: str, iccid: str) -> None:
+        """Put a SIM into a device."""
+        await self._call("PATCH", f"/devices/{device_id}", {"iccid": iccid})
 
     async def create(self, name: str, kind: str) -> Credential:
         """Register a device. A repeated answer does not show the key again; then a new one is issued."""
@@ -61,6 +68,17 @@ class FleetApi:
         """A new key for a device whose key is not known any more; the old one dies."""
         answer = await self._call("POST", f"/devices/{device_id}/credentials")
         return Credential(device_id, answer["key"])
+
+    async def _all(self, path: str, **query: str) -> AsyncIterator[dict[str, Any]]:
+        """Everything in a list, page by page."""
+        params = httpx.QueryParams(page_size=PAGE_SIZE, **query)
+        while True:
+            page = await self._call("GET", f"{path}?{params}")
+            for item in page["items"]:
+                yield item
+            if not page.get("next_cursor"):
+                return
+            params = params.set("cursor", page["next_cursor"])
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         # One key for all attempts: a POST that arrived but was not answered is not done twice.

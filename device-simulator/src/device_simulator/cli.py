@@ -13,6 +13,7 @@ from device_simulator.device import Pace
 from device_simulator.errors import CannotStart
 from device_simulator.profiles import DevicesFile, blueprints
 from device_simulator.run import Plan, Transport, simulate
+from device_simulator.timeline import Timeline
 
 STATE_NAME = "simulator-devices.json"
 
@@ -47,21 +48,37 @@ def simulate_devices(
         float, typer.Option(min=1, help="Seconds after which a reading counts as lost.")
     ] = 300,
     drain: Annotated[float, typer.Option(min=0, help="Seconds for the last confirmations at the end.")] = 30,
+    start: Annotated[
+        str | None, typer.Option(help="Measure from this past moment on (2026-11-01T00:00:00Z or -14d).")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.001, max=1_000_000, help="Simulated seconds a real second, with --start.")
+    ] = 1,
+    sandbox_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="FLEET_SANDBOX_URL",
+            help="Put SIMs into the devices, and book their data_bytes at this carrier's sandbox.",
+        ),
+    ] = None,
     patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for the gateway to come up.")] = 120,
 ) -> None:
     """Simulate devices that report to the fleet, and count what became of every reading."""
     file = DevicesFile.read(config).only(profile)
+    timeline = Timeline.beginning(start, speed)
     plan = Plan(
         blueprints=blueprints(file, devices, prefix),
         transport=transport,
         pace=Pace(rate, batch, give_up),
         seed=seed,
-        time_scale=file.time_scale,
+        time_scale=1 if timeline.simulated else file.time_scale,
         duration=duration or None,
         drain=drain,
         ids_file=ids_file,
         state_file=state_file or (access or DEFAULT_FILE).with_name(STATE_NAME),
         patience=patience,
+        timeline=timeline,
+        sandbox_url=sandbox_url,
     )
     counts = asyncio.run(simulate(plan, read_access(access, Overrides(gateway_url, email, mqtt, amqp))))
     print(counts, flush=True)

@@ -6,12 +6,12 @@ import math
 import random
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from device_simulator.errors import NotAccepted, Refused
 from device_simulator.ledger import Ledger
 from device_simulator.links import Link
 from device_simulator.profiles import Sensors
+from device_simulator.timeline import PRESENT, Timeline
 from fleet_contracts.telemetry import Reading, encode_readings
 
 log = logging.getLogger(__name__)
@@ -61,9 +61,18 @@ class Message:
 class Device:
     """Measures into its memory and sends from it; `measure` ends by itself, `send` runs until cancelled."""
 
-    def __init__(self, device_id: str, sensors: Sensors, link: Link, ledger: Ledger, pace: Pace) -> None:
+    def __init__(
+        self,
+        device_id: str,
+        sensors: Sensors,
+        link: Link,
+        ledger: Ledger,
+        pace: Pace,
+        timeline: Timeline = PRESENT,
+    ) -> None:
         self._id, self._sensors, self._link = device_id, sensors, link
-        self._ledger, self._pace = ledger, pace
+        self._ledger, self._pace, self._timeline = ledger, pace, timeline
+        self._measured = 0
         self._memory: asyncio.Queue[Message] = asyncio.Queue(MEMORY)
 
     async def measure(self, messages: int | None) -> None:
@@ -80,12 +89,10 @@ class Device:
             due += self._pace.interval
 
     def _message(self, now: float) -> Message:
-        step = 1 / self._pace.rate
-        wall = datetime.now(UTC)
-        readings = [
-            Reading(str(uuid.uuid4()), wall - timedelta(seconds=step * left), self._sensors.read(step))
-            for left in reversed(range(self._pace.batch))
-        ]
+        step = self._timeline.step(self._pace.rate)
+        moments = self._timeline.moments(self._measured, self._pace.batch, step)
+        readings = [Reading(str(uuid.uuid4()), moment, self._sensors.read(step)) for moment in moments]
+        self._measured += len(readings)
         return Message(readings[0].id, readings, encode_readings(readings), now + self._pace.give_up)
 
     async def send(self) -> None:

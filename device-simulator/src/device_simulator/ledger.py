@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,11 +27,15 @@ class Ledger:
     """Counts readings and writes each to the file as soon as its fate is known.
 
     A line goes to the operating system in one write before the next message is looked at, so a crash of
-    this process loses no decision. Without a path only the counts are kept.
+    this process loses no decision. Without a path only the counts are kept. `on_accepted` hears of every
+    accepted reading once.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(
+        self, path: Path | None, on_accepted: Callable[[str, list[Reading]], None] | None = None
+    ) -> None:
         self.counts = Counts()
+        self._on_accepted = on_accepted
         self._path = path
         self._file: int | None = None
 
@@ -54,6 +58,7 @@ class Ledger:
 
     def decided(self, device_id: str, readings: Iterable[Reading], *, accepted: bool) -> None:
         """These readings were accepted, or given up."""
+        readings = list(readings)
         lines = [_line(device_id, reading, accepted) for reading in readings]
         if accepted:
             self.counts.accepted += len(lines)
@@ -61,6 +66,8 @@ class Ledger:
             self.counts.failed += len(lines)
         if self._file is not None:
             _write_all(self._file, "".join(lines).encode())
+        if accepted and self._on_accepted is not None:
+            self._on_accepted(device_id, readings)
 
 
 def _line(device_id: str, reading: Reading, accepted: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from fleet_infra.databases import DATABASES
 from fleet_infra.files import write_private
 from fleet_infra.layout import Layout
-from fleet_infra.programs import PUSH_USERNAME, database_url
+from fleet_infra.programs import PUSH_USERNAME, database_url, sandbox_url
 from fleet_infra.secret_store import Secrets
 from fleet_infra.servers_of_fleet import FleetServers
 from fleet_infra.settings import FleetSettings
@@ -33,6 +33,7 @@ def access(
         "demo_password": secrets.demo_password,
         "push_username": PUSH_USERNAME,
         "push_password": secrets.push_password,
+        "sandbox_url": sandbox_url(settings),
         "postgres_url": servers.postgres.admin_url,
         "mongo_url": servers.mongo.url,
         "redis_url": servers.redis.url,

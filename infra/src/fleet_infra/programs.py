@@ -85,7 +85,7 @@ def service_environment(
             "BROKER_MANAGEMENT_PASSWORD": secrets.rabbitmq_sessions,
         },
         "sim": {
-            "CARRIER_URL": f"http://127.0.0.1:{settings.sandbox_port}",
+            "CARRIER_URL": sandbox_url(settings),
             "CARRIER_CLIENT_ID": secrets.carrier_client_id,
             "CARRIER_CLIENT_SECRET": secrets.carrier_client_secret,
             "PUSH_USERNAME": PUSH_USERNAME,
@@ -126,6 +126,11 @@ def _services(
     return made
 
 
+def sandbox_url(settings: FleetSettings) -> str:
+    """Where the carrier's sandbox listens."""
+    return f"http://127.0.0.1:{settings.sandbox_port}"
+
+
 def _sandbox(layout: Layout, settings: FleetSettings, secrets: Secrets) -> Process:
     environment = {
         "SANDBOX_PORT": str(settings.sandbox_port),
@@ -143,6 +148,8 @@ def _simulator(layout: Layout, settings: FleetSettings) -> Process:
         str(layout.access_file.absolute()),
     ]
     command += ["--devices", str(settings.sim_devices), "--rate", f"{settings.sim_rate:g}"]
+    if settings.sandbox_sims:
+        command += ["--sandbox-url", sandbox_url(settings)]
     return _python("device-simulator", tuple(command), layout, {})
 
 
