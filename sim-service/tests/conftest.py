@@ -99,6 +99,7 @@ async def settings(
         push_username="carrier",
         push_password=SecretStr("s3cret-of-pushes"),
         event_sync_every_seconds=0,
+        usage_sync_every_seconds=0,
         quota_forecast_every_seconds=0,
     )
 

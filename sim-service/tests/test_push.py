@@ -11,6 +11,8 @@ import uvicorn
 from sqlalchemy import text
 
 from fleet_kit.testing import eventually
+from once_sandbox.events.models import Event
+from once_sandbox.events.schemas import event_record
 from once_sandbox.faults.schemas import FaultRule
 from once_sandbox.streams.burst import burst
 from once_sandbox.streams.flat import flat
@@ -171,6 +173,27 @@ async def test_what_is_not_an_array_of_records_is_refused_as_a_whole(fleet: Flee
     ):
         answer = await fleet.anyone.post("/sim/push/streamer", content=body, auth=AUTH)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+async def test_events_may_come_between_usage_and_are_kept_once(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    sim = fleet.sandbox.sims()[0]
+    happened = [
+        Event(id=number, at=NOON.timestamp() + number, type_id=type_id, severity=1, description="x")
+        for number, type_id in enumerate((18, 3, 5), 7_000)
+    ]
+    events = [event_record(sim, event) for event in happened]
+    usage = record(fleet, iccid, at=NOON, sent=5)
+    odd = {"event_type": {"id": 1}}
+    body = await pushed(fleet, events[0], usage, flat(events[0]), flat(events[1]), events[2], odd)
+    assert body == {"received": 6, "usage": 1, "events": 4, "rejected": 1}
+    await pushed(fleet, *map(flat, events))
+    kept = await fleet.rows("SELECT id, type, organization_id FROM sim_events ORDER BY id")
+    assert [tuple(row) for row in kept] == [
+        ("7000", "data_quota_low", fleet.ours.id),
+        ("7001", "session_opened", fleet.ours.id),
+        ("7002", "session_closed", fleet.ours.id),
+    ]
 
 
 @pytest.fixture

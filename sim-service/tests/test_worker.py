@@ -35,6 +35,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "CARRIER_CLIENT_ID": settings.carrier_client_id,
         "CARRIER_CLIENT_SECRET": settings.carrier_client_secret.get_secret_value(),
         "CARRIER_REQUESTS_PER_SECOND": "200",
+        "USAGE_SYNC_EVERY_SECONDS": "0",
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }

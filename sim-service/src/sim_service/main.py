@@ -27,6 +27,7 @@ from sim_service.sync import api as sync
 from sim_service.tickets import api as tickets
 from sim_service.topups import api as topups
 from sim_service.usage import api as usage
+from sim_service.volumes import api as volumes
 from sim_service.wiring import open_forwarder, open_resources, open_streams
 
 NAME = "sim-service"
@@ -34,6 +35,7 @@ ROUTERS = [
     sync.router,
     claims.router,
     usage.router,
+    volumes.router,
     sms.router,
     sms_push.router,
     quotas.router,

@@ -1,9 +1,10 @@
 """`python -m sim_service.worker`: outbox relay, device events, jobs and their schedule."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
+from fleet_contracts.events import FleetEvent
 from fleet_contracts.topology import SIM_EVENTS
 from fleet_kit.consumer import BatchConsumer
 from fleet_kit.denylist import open_redis
@@ -23,10 +24,15 @@ from sim_service.sms.duty import SmsDuty
 from sim_service.sync.service import SyncOfAll
 from sim_service.tickets.sync import TicketSync
 from sim_service.topups.resolver import Resolver
+from sim_service.usage.sync import UsageSync
+from sim_service.usage.upkeep import UsageUpkeep
+from sim_service.volumes.consumers import VolumeEvents
 from sim_service.wiring import Resources, open_resources
 
 NAME = "sim-worker"
 _PURGE_SECONDS = 3600
+_UPKEEP_SECONDS = 3600
+_TELL_SECONDS = 10
 
 
 async def run(settings: Settings) -> None:
@@ -35,11 +41,10 @@ async def run(settings: Settings) -> None:
     publisher = Publisher(url, NAME, timeout_seconds=settings.publish_timeout_seconds)
     async with _resources(settings) as resources:
         relay = OutboxRelay(resources.engine, publisher)
-        consumer = BatchConsumer(
-            url, SIM_EVENTS, each_event(DeviceEvents(resources.sessions).handle), publisher, NAME
-        )
+        consumer = BatchConsumer(url, SIM_EVENTS, each_event(_hearing(resources)), publisher, NAME)
         resolver = Resolver(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
         sms = sms_duty(settings, resources)
+        upkeep = usage_upkeep(settings, resources)
         await run_worker(
             NAME,
             settings,
@@ -48,6 +53,8 @@ async def run(settings: Settings) -> None:
                 "purge": partial(every, _PURGE_SECONDS, _purging(relay, resources, settings), name="purge"),
                 "consume": consumer.run,
                 "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
+                "usage upkeep": partial(every, _UPKEEP_SECONDS, upkeep.round, name="usage upkeep"),
+                "usage tell": partial(every, _TELL_SECONDS, upkeep.tell, name="usage tell"),
                 "changes": reconciler(settings, resources).run,
                 "sms": partial(every, settings.sms_look_every_seconds, sms.both, name="sms"),
                 **dispatching(settings, resources.sessions, job_runner(settings, resources), NAME),
@@ -72,6 +79,17 @@ def _purging(relay: OutboxRelay, resources: Resources, settings: Settings) -> Jo
     return purge
 
 
+def _hearing(resources: Resources) -> Callable[[FleetEvent], Awaitable[None]]:
+    """Each event goes to those who know its type; the others pass it over."""
+    devices, volumes = DeviceEvents(resources.sessions), VolumeEvents(resources.sessions)
+
+    async def hear(event: FleetEvent) -> None:
+        await devices.handle(event)
+        await volumes.handle(event)
+
+    return hear
+
+
 def _looking(resolver: Resolver) -> Job:
     async def look() -> None:
         await resolver.look()
@@ -94,6 +112,7 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
     handlers = {
         JobKind.SYNC_SIMS: sync.run,
         JobKind.REFRESH_QUOTAS: quotas.run,
+        JobKind.SYNC_USAGE: usage_sync(settings, resources).run,
         JobKind.SEND_DUE_SMS: sms.run_sending,
         JobKind.SMS_STATES: sms.run_states,
         JobKind.SYNC_TICKETS: tickets.run,
@@ -102,6 +121,29 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
         JobKind.RECONCILE: reconciler(settings, resources).run_job,
     }
     return JobRunner(resources.sessions, handlers, lease=settings.job_lease_seconds)
+
+
+def usage_upkeep(settings: Settings, resources: Resources) -> UsageUpkeep:
+    """What keeps the tables of usage in shape."""
+    return UsageUpkeep(
+        resources.sessions,
+        kept_days={
+            "sim_usage": settings.usage_days_kept,
+            "sim_usage_hours": settings.usage_hours_kept,
+            "device_usage": settings.usage_days_kept,
+            "stream_records": settings.stream_records_kept_days,
+        },
+    )
+
+
+def usage_sync(settings: Settings, resources: Resources) -> UsageSync:
+    """What asks for the usage of all SIMs."""
+    return UsageSync(
+        resources.sessions,
+        resources.carrier,
+        parallel=settings.usage_parallel_calls,
+        streamed_every=settings.usage_streamed_every_seconds,
+    )
 
 
 def reconciler(settings: Settings, resources: Resources) -> Reconciler:

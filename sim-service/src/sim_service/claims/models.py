@@ -24,4 +24,7 @@ class SimRelease(Base):
     released_by: Mapped[UUID | None] = mapped_column(Uuid)
     released_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    __table_args__ = (Index("ix_sim_releases_owner", "organization_id", "id"),)
+    __table_args__ = (
+        Index("ix_sim_releases_owner", "organization_id", "id"),
+        Index("ix_sim_releases_iccid", "iccid", "released_at"),
+    )

@@ -47,6 +47,11 @@ KINDS: Mapping[JobKind, KindRules] = {
         asker=Asker.OPERATOR, every=lambda settings: settings.sim_sync_every_seconds
     ),
     JobKind.REFRESH_QUOTAS: KindRules(reach=Reach.EITHER, asker=Asker.OPERATOR),
+    JobKind.SYNC_USAGE: KindRules(
+        reach=Reach.EITHER,
+        asker=Asker.OPERATOR,
+        every=lambda settings: settings.usage_sync_every_seconds,
+    ),
     JobKind.SEND_DUE_SMS: KindRules(),
     JobKind.SMS_STATES: KindRules(),
     JobKind.SYNC_TICKETS: KindRules(

@@ -19,6 +19,7 @@ class JobKind(StrEnum):
 
     SYNC_SIMS = "sync_sims"
     REFRESH_QUOTAS = "refresh_quotas"
+    SYNC_USAGE = "sync_usage"
     SEND_DUE_SMS = "send_due_sms"
     SMS_STATES = "sms_states"
     SYNC_TICKETS = "sync_tickets"

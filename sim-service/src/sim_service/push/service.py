@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.database import Sessions
 from fleet_kit.errors import Unavailable
 from fleet_kit.pagination import PageParams
-from fleet_kit.scope import Scope
+from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.facts import CarrierEvent
 from sim_service.carrier.stream import Streamed, StreamReader, Window
 from sim_service.newest import Found
@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 RECORDS = Counter("sim_stream_records_total", "Pushed records by what became of them.", ["outcome"])
 _AHEAD = timedelta(days=31)
+_REJECTED_KEPT = timedelta(days=30)
 _BREATH = 500
 """Records sorted between two turns of the event loop."""
 _TOGETHER = 4
@@ -140,3 +141,8 @@ async def adopt(session: AsyncSession, iccids: Collection[str] | None = None) ->
     The usage of their hours and days grows in the same transaction.
     """
     return (await StreamRepository(session, tell=0).adopt(iccids)).stored
+
+
+async def forget_rejected(session: AsyncSession) -> None:
+    """Delete what was rejected long ago."""
+    await RejectedRepository(session, EVERYTHING).forget(datetime.now(UTC) - _REJECTED_KEPT)

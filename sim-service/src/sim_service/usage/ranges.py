@@ -39,15 +39,15 @@ class Span:
         return datetime(self.last.year, self.last.month, self.last.day, tzinfo=UTC) + timedelta(days=1)
 
 
+From = Annotated[date | None, Query(alias="from")]
+To = Annotated[date | None, Query(alias="to")]
+
+
 class _Range:
     """The query parameters `from`, `to` and `interval`."""
 
     def __init__(
-        self,
-        settings: AppSettings,
-        first: Annotated[date | None, Query(alias="from")] = None,
-        last: Annotated[date | None, Query(alias="to")] = None,
-        interval: Interval = Interval.DAY,
+        self, settings: AppSettings, first: From = None, last: To = None, interval: Interval = Interval.DAY
     ) -> None:
         self.interval = interval
         by_hour = interval is Interval.HOUR
@@ -60,8 +60,14 @@ class _Range:
         )
 
 
+def _days(settings: AppSettings, first: From = None, last: To = None) -> Span:
+    return checked(first, last, kept=settings.usage_days_kept)
+
+
 Range = Annotated[_Range, Depends(_Range)]
-"""A range of time in a query; default the last 30 days, or 2 by hour."""
+"""A range of time in a query, by day or hour; default the last 30 days, or 2 by hour."""
+DayRange = Annotated[Span, Depends(_days)]
+"""A range of days in a query; default the last 30."""
 
 
 def checked(

@@ -1,15 +1,32 @@
 """Queries on `sim_usage`, `sim_usage_hours` and `sim_usage_states`."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, DateTime, case, cast, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    DateTime,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.scope import Scope
 from sim_service.carrier.facts import UsageDay
+from sim_service.claims.models import SimRelease
+from sim_service.sims.models import Sim
 from sim_service.usage.models import MEASURED, SimUsage, SimUsageHour, SimUsageState
 
 _USAGE = SimUsage.metadata.tables[SimUsage.__tablename__]
@@ -82,6 +99,14 @@ class UsageRepository:
         )
         return (await self._session.execute(statement)).scalar_one_or_none()
 
+    async def not_before(self, iccid: str) -> date | None:
+        """The first whole day that cannot be another organisation's, None where nobody else had the SIM."""
+        released = select(func.max(SimRelease.released_at)).where(
+            SimRelease.iccid == iccid, SimRelease.organization_id != self._owner
+        )
+        moment = (await self._session.execute(released)).scalar_one()
+        return None if moment is None else moment.astimezone(UTC).date() + timedelta(days=1)
+
     async def note(self, iccid: str, known_from: date, now: datetime) -> None:
         """Note that every day since `known_from` has just been asked for."""
         statement = insert(SimUsageState).values(
@@ -109,6 +134,67 @@ class UsageRepository:
             "carrier_at": now,
             **measured,
         }
+
+
+class PollRepository:
+    """Which SIMs the carrier has to be asked about."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session, self._scope = session, scope
+
+    async def due(
+        self, asked_before: datetime, streamed_before: datetime, *, after: str, limit: int
+    ) -> Sequence[tuple[str, UUID]]:
+        """SIMs behind `after`, with their owners, that were not asked about since; see `_due`."""
+        statement = self._due(asked_before, streamed_before).where(Sim.iccid > after)
+        rows = await self._session.execute(statement.order_by(Sim.iccid).limit(limit))
+        return [(iccid, owner) for iccid, owner in rows if owner is not None]
+
+    async def count(self, asked_before: datetime, streamed_before: datetime) -> int:
+        """How many that are."""
+        counted = select(func.count()).select_from(self._due(asked_before, streamed_before).subquery())
+        return (await self._session.execute(counted)).scalar_one()
+
+    def _due(self, asked_before: datetime, streamed_before: datetime) -> Select[str, UUID | None]:
+        """Owned SIMs last asked about before the one moment, or the other where the streamer covers them.
+
+        It does if it told of a SIM today or yesterday.
+        """
+        asked = and_(SimUsageState.iccid == Sim.iccid, SimUsageState.organization_id == Sim.organization_id)
+        streamed = exists().where(
+            SimUsage.organization_id == Sim.organization_id,
+            SimUsage.iccid == Sim.iccid,
+            SimUsage.day >= asked_before.date() - timedelta(days=1),
+            or_(*(SimUsage.__table__.c[f"streamed_{name}"] > 0 for name in MEASURED)),
+        )
+        return select(Sim.iccid, Sim.organization_id).where(
+            self._scope.where(Sim.organization_id),
+            Sim.organization_id.is_not(None),
+            Sim.missing_since.is_(None),
+            ~exists().where(asked, SimUsageState.fetched_at >= asked_before),
+            ~and_(exists().where(asked, SimUsageState.fetched_at >= streamed_before), streamed),
+        )
+
+
+async def due_to_tell(session: AsyncSession, limit: int) -> Sequence[SimUsage]:
+    """Days whose streamed usage is due to be published, taken off the list in this transaction."""
+    due = (
+        select(SimUsage.organization_id, SimUsage.iccid, SimUsage.day)
+        .where(SimUsage.tell_at <= func.now())
+        .order_by(SimUsage.tell_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    key = [SimUsage.organization_id, SimUsage.iccid, SimUsage.day]
+    statement = (
+        update(SimUsage)
+        .where(*(column == due.c[column.key] for column in key))
+        .values(tell_at=None)
+        .returning(SimUsage)
+        .execution_options(synchronize_session=False)
+    )
+    return (await session.execute(statement)).scalars().all()
 
 
 def _end_of(day: Any) -> ColumnElement[datetime]:

@@ -60,9 +60,10 @@ class UsageService:
         """Usage of the range, newly asked for where it may have grown; else, and if that fails, as known."""
         owner = await self.check(iccid)
         async with self._sessions() as session:
-            state = await UsageRepository(session, owner).state(iccid)
+            usage = UsageRepository(session, owner)
+            state, not_before = await usage.state(iccid), await usage.not_before(iccid)
         failure: FleetError | None = None
-        since = self._to_ask(state, first, last, force)
+        since = self._to_ask(state, max(first, not_before or first), last, force)
         if since is not None:
             try:
                 await self.refresh(iccid, owner, since, Priority.PEOPLE)
@@ -77,6 +78,18 @@ class UsageService:
         owner = await self.check(iccid)
         async with self._sessions() as session:
             return await UsageRepository(session, owner).hours(iccid, span.start, span.end)
+
+    async def poll(self, iccid: str, owner: UUID) -> None:
+        """Ask the carrier for all that it may know more of, as a job does; raises the carrier's errors."""
+        async with self._sessions() as session:
+            usage = UsageRepository(session, owner)
+            state, not_before = await usage.state(iccid), await usage.not_before(iccid)
+        since = self._oldest()
+        if state is not None:
+            since = max(since, state.fetched_at.date() - _STILL_GROWING)
+        since = max(since, not_before or since)
+        if since <= datetime.now(UTC).date():
+            await self.refresh(iccid, owner, since, Priority.BACKGROUND)
 
     async def refresh(self, iccid: str, owner: UUID, since: date, priority: Priority) -> None:
         """Ask the carrier for everything since a day and keep what is new; raises the carrier's errors."""
@@ -98,7 +111,7 @@ class UsageService:
     def _to_ask(self, state: SimUsageState | None, first: date, last: date, force: bool) -> date | None:
         """The day since which the carrier has to be asked, None if what is known will do."""
         now = datetime.now(UTC)
-        oldest = now.date() - timedelta(days=self._carrier.usage_days_kept - 1)
+        oldest = self._oldest()
         wanted = max(first, oldest)
         if state is None or wanted < state.known_from:
             return None if wanted > now.date() else wanted
@@ -108,6 +121,10 @@ class UsageService:
         if last < settled or now - state.fetched_at < self._fresh:
             return None
         return max(oldest, state.known_from, settled)
+
+    def _oldest(self) -> date:
+        """The first day that the carrier still keeps."""
+        return datetime.now(UTC).date() - timedelta(days=self._carrier.usage_days_kept - 1)
 
     async def _known(
         self, iccid: str, owner: UUID, first: date, last: date, failure: FleetError | None

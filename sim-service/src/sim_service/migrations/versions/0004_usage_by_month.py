@@ -72,6 +72,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_sim_usage_states_owner_fetched", "sim_usage_states", ["organization_id", "fetched_at"]
     )
+    op.create_index("ix_sim_releases_iccid", "sim_releases", ["iccid", "released_at"])
 
 
 def _timescale() -> bool:
@@ -249,6 +250,7 @@ def downgrade() -> None:
         "CREATE TABLE sim_usage_before AS SELECT organization_id, iccid, day, data_mo_bytes, data_mt_bytes,"
         " sms_mo, sms_mt, recorded_at FROM sim_usage"
     )
+    op.drop_index("ix_sim_releases_iccid", "sim_releases")
     op.drop_index("ix_sim_usage_states_owner_fetched", "sim_usage_states")
     op.execute("DROP TABLE stream_rejected, device_usage, stream_records, sim_usage_hours")
     op.execute("DROP TABLE sim_usage CASCADE")
