@@ -101,6 +101,7 @@ async def settings(
         event_sync_every_seconds=0,
         usage_sync_every_seconds=0,
         quota_forecast_every_seconds=0,
+        policy_every_seconds=0,
     )
 
 

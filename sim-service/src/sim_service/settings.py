@@ -115,6 +115,9 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
         ge=0,
         description="the worker asks for new forecasts of all quotas this often; 0 switches it off",
     )
+    policy_every_seconds: float = Field(
+        3600, ge=0, description="the worker evaluates all top-up policies this often; 0 switches it off"
+    )
     sync_parallel_pages: int = Field(4, ge=1, le=16, description="pages of SIMs in flight during a sync")
     carrier_payment_method: PaymentMethod = Field(
         PaymentMethod.BANK_TRANSFER, description="how top-ups are paid where nothing else is said"

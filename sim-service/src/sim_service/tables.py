@@ -8,6 +8,7 @@ from sim_service.events import models as events
 from sim_service.job_items import models as job_items
 from sim_service.jobs import models as jobs
 from sim_service.lifecycle import models as lifecycle
+from sim_service.policies import models as policies
 from sim_service.push import models as push
 from sim_service.quotas import models as quotas
 from sim_service.schedules import models as schedules
@@ -26,6 +27,7 @@ __all__ = [
     "job_items",
     "jobs",
     "lifecycle",
+    "policies",
     "push",
     "quotas",
     "schedules",

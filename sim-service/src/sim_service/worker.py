@@ -18,11 +18,14 @@ from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
 from sim_service.lifecycle.reconcile import Reconciler
 from sim_service.links.consumers import DeviceEvents
+from sim_service.policies.evaluation import Evaluator
+from sim_service.policies.jobs import PolicyJobs
 from sim_service.quotas.refreshing import QuotaForecasts, QuotaRefresh
 from sim_service.settings import Settings, get_settings
 from sim_service.sms.duty import SmsDuty
 from sim_service.sync.service import SyncOfAll
 from sim_service.tickets.sync import TicketSync
+from sim_service.topups.ledger import Prices
 from sim_service.topups.resolver import Resolver
 from sim_service.usage.sync import UsageSync
 from sim_service.usage.upkeep import UsageUpkeep
@@ -105,6 +108,7 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
         owner_of_new=settings.carrier_default_organization,
     )
     quotas = QuotaRefresh(resources.sessions, resources.carrier)
+    policies = PolicyJobs(resources.sessions, evaluator(settings, resources))
     forecasts = QuotaForecasts(resources.sessions, resources.carrier)
     sms = sms_duty(settings, resources)
     tickets = TicketSync(resources.sessions, resources.carrier, settled_after=settings.ticket_settled_seconds)
@@ -118,6 +122,8 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
         JobKind.SYNC_TICKETS: tickets.run,
         JobKind.SYNC_EVENTS: events.run,
         JobKind.FORECAST_QUOTAS: forecasts.run,
+        JobKind.APPLY_POLICIES: policies.run_all,
+        JobKind.EVALUATE_POLICY: policies.run_one,
         JobKind.RECONCILE: reconciler(settings, resources).run_job,
     }
     return JobRunner(resources.sessions, handlers, lease=settings.job_lease_seconds)
@@ -143,6 +149,16 @@ def usage_sync(settings: Settings, resources: Resources) -> UsageSync:
         resources.carrier,
         parallel=settings.usage_parallel_calls,
         streamed_every=settings.usage_streamed_every_seconds,
+    )
+
+
+def evaluator(settings: Settings, resources: Resources) -> Evaluator:
+    """What evaluates top-up policies."""
+    return Evaluator(
+        resources.sessions,
+        resources.carrier,
+        prices=Prices(settings.topup_price, settings.topup_currency),
+        payment=settings.carrier_payment_method,
     )
 
 

@@ -66,6 +66,10 @@ KINDS: Mapping[JobKind, KindRules] = {
     JobKind.FORECAST_QUOTAS: KindRules(
         reach=Reach.EITHER, asker=Asker.OPERATOR, every=lambda settings: settings.quota_forecast_every_seconds
     ),
+    JobKind.APPLY_POLICIES: KindRules(
+        reach=Reach.EITHER, asker=Asker.OPERATOR, every=lambda settings: settings.policy_every_seconds
+    ),
+    JobKind.EVALUATE_POLICY: KindRules(reach=Reach.ORGANIZATION, asker=Asker.NOBODY, many=True),
 }
 
 

@@ -26,6 +26,8 @@ class JobKind(StrEnum):
     SYNC_EVENTS = "sync_events"
     RECONCILE = "reconcile"
     FORECAST_QUOTAS = "forecast_quotas"
+    APPLY_POLICIES = "apply_policies"
+    EVALUATE_POLICY = "evaluate_policy"
 
 
 class JobState(StrEnum):

@@ -75,6 +75,17 @@ class QuotaService:
         async with self._sessions.begin() as session:
             return await _keep(session, self._scope, iccid, facts)
 
+    async def renew(self, iccid: str, kind: QuotaKind, priority: Priority) -> SimQuota:
+        """Like `refresh`; where usage was never asked for, it is asked for too, as far as it can be had."""
+        quota = await self.refresh(iccid, kind, priority)
+        if quota.basis_days:
+            return quota
+        since = datetime.now(UTC).date() - timedelta(days=BASIS_DAYS)
+        with suppress(FleetError):
+            await self._usage.refresh(iccid, quota.organization_id, since, priority)
+        async with self._sessions.begin() as session:
+            return (await self._foretold(session, Known(quota, quota.fetched_at))).value
+
     async def find(self, wanted: QuotaFilter, paging: PageParams) -> Found[SimQuota]:
         """A page of the kept quotas, those first that end first."""
         async with self._sessions() as session:

@@ -136,11 +136,16 @@ class TopUpRepository:
         )
         return Decimal((await self._session.execute(statement)).scalar_one())
 
-    async def counts(self, policy_id: UUID, since: datetime) -> dict[str, int]:
-        """How many purchases a policy made for each SIM since a moment."""
+    async def counts(self, policy_id: UUID, iccids: Collection[str], since: datetime) -> dict[str, int]:
+        """How many purchases a policy made for each of these SIMs since a moment."""
         statement = (
             select(TopUp.iccid, func.count())
-            .where(TopUp.policy_id == policy_id, TopUp.created_at >= since, TopUp.state.in_(SPENT))
+            .where(
+                TopUp.policy_id == policy_id,
+                TopUp.iccid.in_(iccids),
+                TopUp.created_at >= since,
+                TopUp.state.in_(SPENT),
+            )
             .group_by(TopUp.iccid)
         )
         return {row[0]: row[1] for row in (await self._session.execute(statement)).all()}

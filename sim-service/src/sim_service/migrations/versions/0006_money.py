@@ -10,6 +10,9 @@ down_revision = "0005"
 TABLES = (
     "top_ups",
     "quota_thresholds",
+    "topup_policies",
+    "policy_proposals",
+    "policy_decisions",
 )
 QUOTA_COLUMNS = (
     "carrier_state",
@@ -107,6 +110,95 @@ def _create_tables() -> None:
         ["iccid"],
         unique=True,
         postgresql_where=sa.text("state IN ('requested', 'sent', 'unknown')"),
+    )
+    op.create_table(
+        "topup_policies",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("dry_run", sa.Boolean(), nullable=False),
+        sa.Column("select_by", sa.String(length=10), nullable=False),
+        sa.Column("tags", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("iccids", postgresql.ARRAY(sa.String(length=19)), nullable=False),
+        sa.Column("forecast_below_days", sa.SmallInteger(), nullable=True),
+        sa.Column("remaining_below_percent", sa.SmallInteger(), nullable=True),
+        sa.Column("most_per_sim", sa.SmallInteger(), nullable=False),
+        sa.Column("budget", sa.Numeric(precision=14, scale=4), nullable=False),
+        sa.Column("approval_above", sa.Integer(), nullable=True),
+        sa.Column("payment_method", sa.String(length=20), nullable=True),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("evaluated_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_topup_policies")),
+    )
+    op.create_index(
+        "ix_topup_policies_owner_id",
+        "topup_policies",
+        ["organization_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_table(
+        "policy_decisions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("policy_id", sa.Uuid(), nullable=False),
+        sa.Column("iccid", sa.String(length=19), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("decision", sa.String(length=20), nullable=False),
+        sa.Column("reason", sa.String(length=30), nullable=False),
+        sa.Column("top_up_id", sa.Uuid(), nullable=True),
+        sa.Column("proposal_id", sa.Uuid(), nullable=True),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["policy_id"],
+            ["topup_policies.id"],
+            name=op.f("fk_policy_decisions_policy_id_topup_policies"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_decisions")),
+    )
+    op.create_index("ix_policy_decisions_policy_id", "policy_decisions", ["policy_id", "id"], unique=False)
+    op.create_index(
+        "uq_policy_decisions_day",
+        "policy_decisions",
+        ["policy_id", "iccid", "day", "decision", "reason"],
+        unique=True,
+        postgresql_where=sa.text("decision IN ('skipped', 'would_top_up')"),
+    )
+    op.create_table(
+        "policy_proposals",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("policy_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("iccids", postgresql.ARRAY(sa.String(length=19)), nullable=False),
+        sa.Column("amount", sa.Numeric(precision=14, scale=4), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["policy_id"],
+            ["topup_policies.id"],
+            name=op.f("fk_policy_proposals_policy_id_topup_policies"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_proposals")),
+    )
+    op.create_index("ix_policy_proposals_policy_id", "policy_proposals", ["policy_id", "id"], unique=False)
+    op.create_index(
+        "uq_policy_proposals_pending",
+        "policy_proposals",
+        ["policy_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'pending'"),
     )
 
 

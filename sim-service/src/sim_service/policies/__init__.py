@@ -1,0 +1,1 @@
+"""Top-up policies: volume bought before SIMs run dry, within limits, a budget and approvals."""

@@ -1,0 +1,116 @@
+"""The rules of policies: kept by their organisation, evaluated by the worker, approved by admins."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.errors import Conflict, NotFound
+from fleet_kit.keyset import Found
+from fleet_kit.pagination import PageParams
+from fleet_kit.principal import Principal
+from fleet_kit.scope import EVERYTHING, Scope
+from sim_service.jobs.models import Job, JobKind
+from sim_service.jobs.service import JobService
+from sim_service.policies.models import Policy, PolicyDecision, Proposal, ProposalState
+from sim_service.policies.repository import DecisionFilter, PolicyRepository
+from sim_service.topups.repository import TopUpRepository, month_start
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A policy, and what it has spent, or may yet have, in this UTC month."""
+
+    policy: Policy
+    spent: Decimal
+
+
+class PolicyService:
+    """Policies as one organisation sees them."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self._session, self._scope = session, scope
+        self._policies = PolicyRepository(session, scope)
+
+    async def create(self, values: dict[str, Any], user: Principal) -> Kept:
+        """A new policy of the user's organisation."""
+        now = datetime.now(UTC)
+        policy = Policy(
+            **values,
+            organization_id=user.organization_id,
+            created_by=user.user_id,
+            created_at=now,
+            updated_at=now,
+        )
+        self._policies.add(policy)
+        await self._session.flush()
+        return Kept(policy, Decimal(0))
+
+    async def get(self, policy_id: UUID, *, for_update: bool = False) -> Policy:
+        """One policy; raises NotFound."""
+        policy = await self._policies.get(policy_id, for_update=for_update)
+        if policy is None:
+            raise NotFound("no such policy", code="POLICY_NOT_FOUND")
+        return policy
+
+    async def kept(self, policy: Policy) -> Kept:
+        """The policy with what it has spent."""
+        ledger = TopUpRepository(self._session, EVERYTHING)
+        return Kept(policy, await ledger.spent(policy.id, month_start(datetime.now(UTC))))
+
+    async def find(self, paging: PageParams) -> Found[Kept]:
+        """A page, newest first."""
+        found = await self._policies.page(paging)
+        return Found([await self.kept(policy) for policy in found.items], found.total, found.next_cursor)
+
+    async def change(self, policy: Policy, values: dict[str, Any]) -> Kept:
+        """Change a policy that is locked."""
+        for name, value in values.items():
+            setattr(policy, name, value)
+        policy.updated_at = datetime.now(UTC)
+        await self._session.flush()
+        return await self.kept(policy)
+
+    async def delete(self, policy: Policy) -> None:
+        """Take a policy out of use; what it bought and decided stays."""
+        policy.enabled, policy.deleted_at = False, datetime.now(UTC)
+        pending = await self._policies.pending(policy.id)
+        if pending is not None:
+            pending.decide(ProposalState.EXPIRED, None)
+
+    async def evaluate(self, policy: Policy, user: Principal, proposal: Proposal | None = None) -> Job:
+        """Have the worker evaluate a policy now; raises Conflict for one that is not enabled."""
+        if not policy.enabled:
+            raise Conflict("the policy is not enabled", code="POLICY_DISABLED")
+        params = {"policy_id": str(policy.id)} | ({"proposal_id": str(proposal.id)} if proposal else {})
+        return await JobService(self._session, self._scope).request(
+            JobKind.EVALUATE_POLICY,
+            user.user_id,
+            organization_id=policy.organization_id,
+            params=params,
+        )
+
+    async def proposals(self, policy: Policy, state: str | None, paging: PageParams) -> Found[Proposal]:
+        """A page of its proposals, newest first."""
+        return await self._policies.proposals(policy.id, state, paging)
+
+    async def proposal(self, policy: Policy, proposal_id: UUID) -> Proposal:
+        """One of its proposals, locked; raises NotFound."""
+        proposal = await self._policies.proposal(policy.id, proposal_id, for_update=True)
+        if proposal is None:
+            raise NotFound("no such proposal", code="PROPOSAL_NOT_FOUND")
+        return proposal
+
+    async def approve(self, policy: Policy, proposal: Proposal, user: Principal) -> Job:
+        """Approve a proposal; the worker buys for those of its SIMs that still need it."""
+        proposal.decide(ProposalState.APPROVED, user.user_id)
+        return await self.evaluate(policy, user, proposal)
+
+    async def decisions(
+        self, policy: Policy, wanted: DecisionFilter, paging: PageParams
+    ) -> Found[PolicyDecision]:
+        """A page of its decisions, newest first."""
+        return await self._policies.decisions(policy.id, wanted, paging)
