@@ -27,6 +27,7 @@ from sim_service.sms import push as sms_push
 from sim_service.sync import api as sync
 from sim_service.tickets import api as tickets
 from sim_service.topups import api as topups
+from sim_service.totals import api as totals
 from sim_service.usage import api as usage
 from sim_service.volumes import api as volumes
 from sim_service.wiring import open_forwarder, open_resources, open_streams
@@ -35,6 +36,7 @@ NAME = "sim-service"
 ROUTERS = [
     sync.router,
     claims.router,
+    totals.router,
     usage.router,
     volumes.router,
     sms.router,

@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 
 from fleet_kit.errors import invalid
 from sim_service.resources import AppSettings
+from sim_service.settings import Settings
 
 LONGEST_DAYS = 366
 LONGEST_DAYS_BY_HOUR = 31
@@ -50,14 +51,7 @@ class _Range:
         self, settings: AppSettings, first: From = None, last: To = None, interval: Interval = Interval.DAY
     ) -> None:
         self.interval = interval
-        by_hour = interval is Interval.HOUR
-        self.span = checked(
-            first,
-            last,
-            kept=settings.usage_hours_kept if by_hour else settings.usage_days_kept,
-            longest=LONGEST_DAYS_BY_HOUR if by_hour else LONGEST_DAYS,
-            default=_DEFAULT_DAYS_BY_HOUR if by_hour else _DEFAULT_DAYS,
-        )
+        self.span = checked_by(interval, first, last, settings)
 
 
 def _days(settings: AppSettings, first: From = None, last: To = None) -> Span:
@@ -68,6 +62,19 @@ Range = Annotated[_Range, Depends(_Range)]
 """A range of time in a query, by day or hour; default the last 30 days, or 2 by hour."""
 DayRange = Annotated[Span, Depends(_days)]
 """A range of days in a query; default the last 30."""
+
+
+def checked_by(interval: Interval, first: date | None, last: date | None, settings: Settings) -> Span:
+    """The range by day or hour, with the limits of either; see `checked`."""
+    if interval is Interval.DAY:
+        return checked(first, last, kept=settings.usage_days_kept)
+    return checked(
+        first,
+        last,
+        kept=settings.usage_hours_kept,
+        longest=LONGEST_DAYS_BY_HOUR,
+        default=_DEFAULT_DAYS_BY_HOUR,
+    )
 
 
 def checked(

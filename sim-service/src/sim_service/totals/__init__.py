@@ -1,0 +1,1 @@
+"""What whole organisations and tags used, and who used most."""
