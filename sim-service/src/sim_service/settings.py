@@ -75,6 +75,10 @@ class JobSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
 
+    bulk_most_sims: int = Field(100_000, ge=1, description="SIMs that one bulk action may have")
+    bulk_follow_seconds: float = Field(
+        7200, ge=0, description="what is not settled so long after a bulk action began it stays `unknown`"
+    )
     jobs_parallel: int = Field(4, ge=1, le=32, description="jobs that one worker works on at a time")
     job_lease_seconds: float = Field(
         30.0, gt=0, description="a job or a change without a sign of life is taken over"

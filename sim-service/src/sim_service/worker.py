@@ -12,6 +12,7 @@ from fleet_kit.event_handlers import each_event
 from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
+from sim_service.bulk.actions import bulk_work
 from sim_service.dispatch.parts import dispatching
 from sim_service.events.jobs import EventRetention, EventSync
 from sim_service.jobs.models import JobKind
@@ -114,6 +115,7 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
     tickets = TicketSync(resources.sessions, resources.carrier, settled_after=settings.ticket_settled_seconds)
     events = EventSync(resources.sessions, resources.carrier)
     handlers = {
+        JobKind.BULK: bulk_work(settings, resources.carrier).run,
         JobKind.SYNC_SIMS: sync.run,
         JobKind.REFRESH_QUOTAS: quotas.run,
         JobKind.SYNC_USAGE: usage_sync(settings, resources).run,

@@ -1,6 +1,7 @@
 """The table `job_items`: one SIM of a job and what became of it."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -47,3 +48,11 @@ class JobItem(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (Index("ix_job_items_state", "job_id", "state", "number"),)
+
+    def take(self, state: ItemState, result: Mapping[str, Any] | None) -> None:
+        """It got so far; what is over has an end."""
+        self.state = state
+        if result is not None:
+            self.result = dict(result)
+        if state in OVER:
+            self.finished_at = datetime.now(UTC)

@@ -1,9 +1,10 @@
 """Queries on `job_items`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, String, Uuid, cast, column, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.scope import Scope
@@ -29,6 +30,43 @@ class JobItemRepository:
         """How many items there are to see."""
         found = self._of(job_id, state).subquery()
         return (await self._session.execute(select(func.count()).select_from(found))).scalar_one()
+
+    async def add(self, job_id: UUID, organization_id: UUID, iccids: Sequence[str]) -> None:
+        """One item for each SIM, in this order."""
+        listed = func.unnest(cast(list(iccids), ARRAY(String))).table_valued(
+            column("iccid", String), with_ordinality="number", name="listed"
+        )
+        listed = listed.render_derived()
+        rows = select(literal(job_id, Uuid), listed.c.number, literal(organization_id, Uuid), listed.c.iccid)
+        names = [JobItem.job_id, JobItem.number, JobItem.organization_id, JobItem.iccid]
+        await self._session.execute(insert(JobItem).from_select(names, rows))
+
+    async def some(
+        self, job_id: UUID, states: Collection[ItemState], *, after: int, limit: int
+    ) -> Sequence[JobItem]:
+        """Items in these states behind the number `after`, by number."""
+        statement = (
+            self._of(job_id, None)
+            .where(JobItem.state.in_(states), JobItem.number > after)
+            .order_by(JobItem.number)
+            .limit(limit)
+            .execution_options(populate_existing=True)
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def cancel_pending(self, job_id: UUID) -> None:
+        """What was not begun will not be."""
+        statement = update(JobItem).where(JobItem.job_id == job_id, JobItem.state == ItemState.PENDING)
+        await self._session.execute(
+            statement.values(state=ItemState.CANCELLED, finished_at=func.now()),
+            execution_options={"synchronize_session": False},
+        )
+
+    async def counts(self, job_id: UUID) -> dict[str, int]:
+        """How many items are in which state."""
+        statement = select(JobItem.state, func.count().label("number")).where(JobItem.job_id == job_id)
+        rows = (await self._session.execute(statement.group_by(JobItem.state))).all()
+        return {row.state: row.number for row in rows}
 
     def _of(self, job_id: UUID, state: ItemState | None) -> Select[JobItem]:
         statement = select(JobItem).where(

@@ -17,6 +17,7 @@ from sim_service.database import Base
 class JobKind(StrEnum):
     """What a job does. Its rules stand in kinds.py, who does it in worker.py."""
 
+    BULK = "bulk"
     SYNC_SIMS = "sync_sims"
     REFRESH_QUOTAS = "refresh_quotas"
     SYNC_USAGE = "sync_usage"

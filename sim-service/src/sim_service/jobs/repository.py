@@ -163,7 +163,7 @@ def _due() -> tuple[ColumnElement[bool], ...]:
 
 
 def _sibling_runs() -> ColumnElement[bool]:
-    """Of jobs without a key, an older one of the same kind and organisation is not over."""
+    """Of jobs without a key, an older one of the same kind and organisation is not over nor put off."""
     older = aliased(Job)
     return and_(
         Job.open_key.is_(None),
@@ -173,6 +173,7 @@ def _sibling_runs() -> ColumnElement[bool]:
             older.kind == Job.kind,
             older.organization_id == Job.organization_id,
             older.state.in_(OPEN_STATES),
+            older.due_at <= func.now(),
             tuple_(older.created_at, older.id) < tuple_(Job.created_at, Job.id),
         )
         .exists(),

@@ -40,6 +40,14 @@ class JobCancelled(Exception):
     """Somebody ended the job; what its handler has not yet begun is left undone."""
 
 
+class PutOff(Exception):
+    """The handler has to wait for something: it is called again in so many seconds, and holds no place."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"put off by {seconds} s")
+        self.seconds = seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A job in this worker's hands. `organization_id` None: it covers the whole account."""
@@ -105,6 +113,9 @@ class JobRunner:
         log.info("job taken", job_id=str(job.id), kind=job.kind, done=job.done)
         try:
             await self._work(JobKind(job.kind), held)
+        except PutOff as later:
+            due = datetime.now(UTC) + timedelta(seconds=later.seconds)
+            await self._write(held, leased_until=None, due_at=due, failures=0)
         except JobCancelled:
             await self._over(held, job.kind, JobState.CANCELLED)
         except LeaseLost:

@@ -27,6 +27,13 @@ class ActionRepository:
         statement = self._of(iccid).where(SimAction.id == action_id)
         return (await self._session.execute(statement)).scalar_one_or_none()
 
+    async def some(self, ids: Collection[UUID]) -> Sequence[SimAction]:
+        """Those of the actions that exist."""
+        statement = select(SimAction).where(
+            self._scope.where(SimAction.organization_id), SimAction.id.in_(ids)
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
     async def page(self, iccid: str, *, limit: int, offset: int, before: UUID | None) -> Sequence[SimAction]:
         """Newest first, from an offset or behind the action `before`."""
         statement = self._of(iccid)

@@ -80,6 +80,10 @@ class LifecycleService:
             raise NotFound("no such action", code="ACTION_NOT_FOUND")
         return action
 
+    async def some(self, ids: Sequence[UUID]) -> Sequence[SimAction]:
+        """Those of the actions that exist in scope."""
+        return await self._actions.some(ids)
+
     async def find(self, iccid: str, paging: PageParams) -> FoundActions:
         """One page of a SIM's actions, newest first; raises NotFound."""
         await self._sims.get(iccid)

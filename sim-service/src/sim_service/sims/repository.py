@@ -105,6 +105,12 @@ class SimRepository:
         found: Sequence[Sim] = (await self._session.execute(statement)).scalars().all()
         return found
 
+    async def iccids(self, wanted: SimFilter, limit: int) -> Sequence[str]:
+        """ICCIDs of the SIMs that pass the filter, in order."""
+        statement = select(Sim.iccid).where(self._scope.where(Sim.organization_id))
+        statement = self._filtered(statement, wanted).order_by(Sim.iccid).limit(limit)
+        return (await self._session.execute(statement)).scalars().all()
+
     async def count(self, wanted: SimFilter) -> int:
         """How many SIMs pass the filter."""
         statement = select(func.count()).select_from(Sim).where(self._scope.where(Sim.organization_id))

@@ -69,6 +69,10 @@ class SimService:
         """Those of the SIMs that exist in scope."""
         return await self._sims.some(iccids)
 
+    async def iccids(self, wanted: SimFilter, limit: int) -> Sequence[str]:
+        """ICCIDs of the SIMs that pass the filter, in order."""
+        return await self._sims.iccids(wanted, limit)
+
     async def locked(self, iccids: Sequence[str]) -> Sequence[Sim]:
         """Those of the SIMs that exist in scope, locked for a change."""
         return await self._sims.locked(iccids)

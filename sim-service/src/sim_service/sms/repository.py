@@ -64,6 +64,10 @@ class SmsRepository:
             statement = statement.with_for_update().execution_options(populate_existing=True)
         return (await self._session.execute(statement)).scalar_one_or_none()
 
+    async def some(self, ids: Collection[UUID]) -> Sequence[SmsMessage]:
+        """Those of the messages that exist, without their parts."""
+        return (await self._session.execute(self._mine().where(SmsMessage.id.in_(ids)))).scalars().all()
+
     async def page(
         self,
         wanted: SmsFilter,

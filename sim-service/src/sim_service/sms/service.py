@@ -108,6 +108,10 @@ class SmsService:
             raise NotFound("no such message", code="SMS_NOT_FOUND")
         return message
 
+    async def some(self, ids: Sequence[UUID]) -> Sequence[SmsMessage]:
+        """Those of the messages that exist in scope, without their parts."""
+        return await self._messages.some(ids)
+
     async def find(
         self, wanted: SmsFilter, paging: PageParams, *, descending: bool = True
     ) -> Found[SmsMessage]:
@@ -149,6 +153,14 @@ class SmsService:
         report = await self._messages.take_report(part.iccid, carrier_id)
         if report is not None and part.end(State(report.state)):
             part.delivered_at = report.delivered_at
+
+
+def check(draft: Draft, *, most_parts: int) -> None:
+    """Raise 422 for what cannot be sent to any SIM."""
+    _times(draft, datetime.now(UTC))
+    coding = SmsCoding.BINARY if draft.text is None else coding_of(draft.text, draft.coding)
+    payload = draft.text if draft.text is not None else draft.hex
+    split(payload or "", coding, reference=0, most_parts=most_parts)
 
 
 def _times(draft: Draft, now: datetime) -> tuple[datetime, datetime | None]:

@@ -76,6 +76,12 @@ class TopUpService:
             outcomes += await self._batch(wanted[start : start + MOST_TOGETHER], purchase)
         return outcomes
 
+    async def entered(self, iccids: Sequence[str], purchase: Purchase) -> list[Outcome]:
+        """What was entered under the purchase's reference, for those SIMs that have it; buys nothing."""
+        async with self._sessions() as session:
+            rows = await TopUpRepository(session, self._scope).referred(purchase.reference or "", iccids)
+        return [Outcome(row.iccid, row) for row in rows]
+
     async def get(self, top_up_id: UUID) -> TopUp:
         """One purchase; raises NotFound."""
         async with self._sessions() as session:

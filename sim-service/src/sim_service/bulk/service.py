@@ -1,0 +1,57 @@
+"""The rules of bulk actions: which SIMs, whose, and the job that sees to them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit.errors import NotFound, invalid
+from fleet_kit.principal import Principal
+from fleet_kit.scope import Scope
+from sim_service.bulk.schemas import BulkIn, BulkSmsIn
+from sim_service.job_items.repository import JobItemRepository
+from sim_service.jobs.models import Job, JobKind
+from sim_service.jobs.service import JobService
+from sim_service.sims.service import SimService
+from sim_service.sms import service as sms
+
+
+class BulkService:
+    """Asks for bulk actions. `most`: SIMs that one may have; `most_parts`: of a message."""
+
+    def __init__(self, session: AsyncSession, *, most: int, most_parts: int) -> None:
+        self._session, self._most, self._most_parts = session, most, most_parts
+
+    async def request(self, body: BulkIn, user: Principal) -> Job:
+        """A job with an item for each SIM. Named SIMs of others are items too and fail as not found.
+
+        Raises NotFound for another's organisation, 422 where the filter finds no SIM or too many, or a
+        message could be sent to none.
+        """
+        organization_id = body.organization_id or user.organization_id
+        if not user.scope.covers(organization_id):
+            raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
+        if isinstance(body, BulkSmsIn):
+            sms.check(body.params.draft(), most_parts=self._most_parts)
+        iccids = await self._iccids(body, Scope(organization_id))
+        params = {"action": body.action, "params": body.params.model_dump(mode="json", exclude_none=True)}
+        job = await JobService(self._session).request(
+            JobKind.BULK, user.user_id, organization_id=organization_id, params=params
+        )
+        job.total = len(iccids)
+        await self._session.flush()
+        await self._items(job, organization_id, iccids)
+        return job
+
+    async def _iccids(self, body: BulkIn, scope: Scope) -> Sequence[str]:
+        if body.filter is None:
+            return list(dict.fromkeys(body.iccids or ()))
+        found = await SimService(self._session, scope).iccids(body.filter.filter(), self._most + 1)
+        if not found:
+            raise invalid("filter", "finds no SIM")
+        if len(found) > self._most:
+            raise invalid("filter", f"finds more than {self._most} SIMs")
+        return found
+
+    async def _items(self, job: Job, organization_id: UUID, iccids: Sequence[str]) -> None:
+        await JobItemRepository(self._session, Scope(organization_id)).add(job.id, organization_id, iccids)
