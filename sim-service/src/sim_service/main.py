@@ -13,6 +13,9 @@ from sim_service.claims import api as claims
 from sim_service.connectivity import api as connectivity
 from sim_service.diagnosis import api as diagnosis
 from sim_service.events import api as events
+from sim_service.exports import api as exports
+from sim_service.imports import api as imports
+from sim_service.imports import upload as import_upload
 from sim_service.job_items import api as job_items
 from sim_service.jobs import api as jobs
 from sim_service.lifecycle import api as lifecycle
@@ -39,6 +42,8 @@ ROUTERS = [
     sync.router,
     claims.router,
     totals.router,
+    imports.router,
+    exports.router,
     usage.router,
     volumes.router,
     sms.router,
@@ -85,7 +90,7 @@ def build(settings: Settings) -> FastAPI:
         routers=ROUTERS,
         lifespan=lifespan,
         checks=_checks,
-        body_limits=push.BODY_LIMITS,
+        body_limits=push.BODY_LIMITS | import_upload.BODY_LIMITS,
     )
 
 

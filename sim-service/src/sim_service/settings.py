@@ -161,6 +161,8 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     ticket_settled_seconds: float = Field(
         300, ge=0, description="a ticket that is not listed so long after it was asked for was not opened"
     )
+    import_read_seconds: float = Field(60.0, gt=0, description="longest time that reading a file may take")
+    export_xlsx_seconds: float = Field(120.0, gt=0, description="longest time that an XLSX file may take")
 
 
 @lru_cache

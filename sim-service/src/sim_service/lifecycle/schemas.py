@@ -1,40 +1,15 @@
 """HTTP shapes of changes and actions."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import field_validator
 
-from fleet_kit.free_json import check_object
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from fleet_kit.schemas import ResponseModel, StrictModel, Timestamp
 from sim_service.carrier.facts import SimChange, SimStatus
 from sim_service.lifecycle.models import ActionKind, ActionState
-from sim_service.sims.models import MAX_TAGS
+from sim_service.sims.fields import Label, Metadata, Tags
 from sim_service.sims.schemas import SimOut
-
-MAX_METADATA_BYTES = 8 * 1024
-
-
-def printable(value: str) -> str:
-    """The text as it came; raises ValueError for control characters."""
-    if not value.isprintable():
-        raise ValueError("holds a control character")
-    return value
-
-
-def _bounded(value: dict[str, Any]) -> dict[str, Any]:
-    return check_object(value, max_bytes=MAX_METADATA_BYTES)
-
-
-def _distinct(tags: list[str]) -> list[str]:
-    return list(dict.fromkeys(tags))
-
-
-Line = Annotated[Text, AfterValidator(printable)]
-Label = Annotated[Line, StringConstraints(max_length=255)]
-Tag = Annotated[Line, StringConstraints(min_length=1, max_length=64)]
-Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
-Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
 
 
 class SimPatch(StrictModel):

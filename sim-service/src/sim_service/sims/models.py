@@ -17,7 +17,6 @@ from sim_service.database import Base
 _SEARCHED = ("iccid", "iccid_with_luhn", "imsi", "imsi_2", "msisdn", "imei", "ip_address", "label")
 _SEARCH_TEXT = "lower(" + " || ' ' || ".join(f"coalesce({name}, '')" for name in _SEARCHED) + ")"
 
-MAX_TAGS = 50
 CARRIER_FACTS = tuple(field.name for field in fields(CarrierSim) if field.name != "iccid")
 
 

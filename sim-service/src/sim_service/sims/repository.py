@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -35,6 +35,10 @@ class SimFilter:
     missing: bool | None = None
     quota_state: str | None = None
     device_id: UUID | None = None
+    label: str | None = None
+    tags: tuple[str, ...] = ()
+    desired_status: str | None = None
+    lifecycle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,17 @@ class SimRepository:
         statement = self._filtered(statement, wanted).order_by(Sim.iccid).limit(limit)
         return (await self._session.execute(statement)).scalars().all()
 
+    async def columns(
+        self, names: Sequence[str], wanted: SimFilter, *, after: str, limit: int
+    ) -> Sequence[RowMapping]:
+        """Columns of the SIMs behind an ICCID, in the order of their ICCIDs."""
+        table = Sim.metadata.tables[Sim.__tablename__]
+        statement = select(*(table.c[name] for name in names)).where(
+            self._scope.where(Sim.organization_id), Sim.iccid > after
+        )
+        statement = self._filtered(statement, wanted).order_by(Sim.iccid).limit(limit)
+        return (await self._session.execute(statement)).mappings().all()
+
     async def count(self, wanted: SimFilter) -> int:
         """How many SIMs pass the filter."""
         statement = select(func.count()).select_from(Sim).where(self._scope.where(Sim.organization_id))
@@ -152,11 +167,18 @@ class SimRepository:
 
 
 def _conditions(wanted: SimFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.status is not None:
-        conditions.append(Sim.status == wanted.status)
-    if wanted.device_id is not None:
-        conditions.append(Sim.device_id == wanted.device_id)
+    exactly = (
+        (Sim.status, wanted.status),
+        (Sim.device_id, wanted.device_id),
+        (Sim.label, wanted.label),
+        (Sim.desired_status, wanted.desired_status),
+        (Sim.lifecycle, wanted.lifecycle),
+    )
+    conditions: list[ColumnElement[bool]] = [
+        column == value for column, value in exactly if value is not None
+    ]
+    if wanted.tags:
+        conditions.append(Sim.tags.contains(list(wanted.tags)))
     if wanted.quota_state is not None:
         state = wanted.quota_state
         conditions.append(or_(Sim.data_quota_state == state, Sim.sms_quota_state == state))

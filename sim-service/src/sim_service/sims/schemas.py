@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
 from sim_service.carrier.facts import QuotaState, SimStatus
 from sim_service.freshness import age_seconds
+from sim_service.sims.fields import MAX_TAGS, Label, Tag
 from sim_service.sims.models import Lifecycle, Sim
 from sim_service.sims.repository import Order, SimFilter
 
@@ -65,8 +66,8 @@ class SimOut(ResponseModel):
         return cls.model_validate(values)
 
 
-class SimQuery(StrictModel):
-    """The list's filters and order."""
+class SimConditions(StrictModel):
+    """The list's filters; all of them must hold."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -82,11 +83,23 @@ class SimQuery(StrictModel):
     missing: Annotated[bool | None, Query(description="whether the carrier no longer lists it")] = None
     quota_state: Annotated[QuotaState | None, Query(description="state of its data or SMS quota")] = None
     device_id: UUID | None = None
-    sort: SortName = "iccid"
+    label: Annotated[Label | None, Query(description="the whole label")] = None
+    tag: Annotated[
+        list[Tag], Query(max_length=MAX_TAGS, description="a tag; of several, the SIM has all")
+    ] = Field(default_factory=list)
+    desired_status: SimStatus | None = None
+    lifecycle: Lifecycle | None = None
 
     def filter(self) -> SimFilter:
         """The filter for the repository."""
-        return SimFilter(**self.model_dump(exclude={"sort"}))
+        named = self.model_dump(include=set(SimFilter.__dataclass_fields__))
+        return SimFilter(**named, tags=tuple(self.tag))
+
+
+class SimQuery(SimConditions):
+    """The list's filters and order."""
+
+    sort: SortName = "iccid"
 
     def order(self) -> Order:
         """The order for the repository."""

@@ -16,7 +16,8 @@ from fleet_kit.pagination import PageParams, encode_cursor
 from fleet_kit.scope import Scope
 from sim_service.carrier.facts import CarrierSim
 from sim_service.sims import events
-from sim_service.sims.models import CARRIER_FACTS, MAX_TAGS, Sim
+from sim_service.sims.fields import MAX_TAGS
+from sim_service.sims.models import CARRIER_FACTS, Sim
 from sim_service.sims.repository import SORTS, Order, SimFilter, SimRepository
 
 

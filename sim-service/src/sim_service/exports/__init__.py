@@ -1,0 +1,1 @@
+"""SIMs as a file: CSV, XLSX or JSON Lines."""
