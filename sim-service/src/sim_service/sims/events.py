@@ -1,5 +1,9 @@
 """What other services hear of a SIM. An unclaimed SIM belongs to nobody, so nobody hears of it."""
 
+from typing import Any
+
+from sqlalchemy import Row
+
 from fleet_contracts.events import FleetEvent, SimData, SimStatusChanged, SimStatusData, SimUpdated
 from sim_service.sims.models import Sim
 
@@ -8,8 +12,8 @@ PUBLISHED = frozenset({"imsi", "msisdn", "label", "status"})
 """Facts of the carrier that are part of sim.updated."""
 
 
-def updated(sim: Sim) -> list[FleetEvent]:
-    """sim.updated with the facts as they are now."""
+def updated(sim: Sim | Row[Any]) -> list[FleetEvent]:
+    """sim.updated with the facts as they are now; `sim` may be a row of these columns."""
     if sim.organization_id is None:
         return []
     data = SimData(

@@ -19,6 +19,15 @@ _SEARCH_TEXT = "lower(" + " || ' ' || ".join(f"coalesce({name}, '')" for name in
 
 CARRIER_FACTS = tuple(field.name for field in fields(CarrierSim) if field.name != "iccid")
 
+_RARE = (
+    ("ix_sims_owner_linked", ("organization_id",), "device_id IS NOT NULL"),
+    ("ix_sims_owner_missing", ("organization_id",), "missing_since IS NOT NULL"),
+    ("ix_sims_owner_desired", ("organization_id", "desired_status"), "desired_status IS NOT NULL"),
+    ("ix_sims_owner_data_quota", ("organization_id", "data_quota_state"), "data_quota_state <> 'ok'"),
+    ("ix_sims_owner_sms_quota", ("organization_id", "sms_quota_state"), "sms_quota_state <> 'ok'"),
+)
+"""Indexes of what few SIMs are: small, and written only for those."""
+
 
 class Lifecycle(StrEnum):
     """Where a SIM stands between what is wanted and what is.
@@ -96,6 +105,11 @@ class Sim(Base):
         Index("ix_sims_unclaimed", "iccid", postgresql_where=text("organization_id IS NULL")),
         Index("ix_sims_owner_lifecycle", "organization_id", "lifecycle", "iccid"),
         Index("ix_sims_owner_tags", "organization_id", "tags", postgresql_using="gin"),
+        Index("ix_sims_label", "label", "iccid"),
+        Index("ix_sims_status", "status", "iccid"),
+        Index("ix_sims_created", "created_at", "iccid"),
+        Index("ix_sims_updated", "updated_at", "iccid"),
+        *(Index(name, *columns, "iccid", postgresql_where=text(where)) for name, columns, where in _RARE),
         Index("ix_sims_drift_due", "drift_due_at", postgresql_where=text("drift_due_at IS NOT NULL")),
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select
+from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_contracts.events import FleetEvent
@@ -140,7 +140,7 @@ class SimService:
         sim.describe(tags, None)
         return sim
 
-    async def tell(self, *sims: Sim) -> None:
+    async def tell(self, *sims: Sim | Row[Any]) -> None:
         """Publish the facts of SIMs whose owner or link changed."""
         await self._session.flush()
         await Outbox(self._session).add(*(event for sim in sims for event in events.updated(sim)))

@@ -10,6 +10,15 @@ down_revision = "0002"
 OPEN = sa.text("state IN ('pending', 'sent')")
 LEASED = sa.text("leased_until IS NOT NULL")
 
+SORTS = {"label": "label", "status": "status", "created_at": "created", "updated_at": "updated"}
+RARE = (
+    ("ix_sims_owner_linked", ("organization_id",), "device_id IS NOT NULL"),
+    ("ix_sims_owner_missing", ("organization_id",), "missing_since IS NOT NULL"),
+    ("ix_sims_owner_desired", ("organization_id", "desired_status"), "desired_status IS NOT NULL"),
+    ("ix_sims_owner_data_quota", ("organization_id", "data_quota_state"), "data_quota_state <> 'ok'"),
+    ("ix_sims_owner_sms_quota", ("organization_id", "sms_quota_state"), "sms_quota_state <> 'ok'"),
+)
+
 
 def upgrade() -> None:
     op.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
@@ -36,6 +45,10 @@ def upgrade() -> None:
         ["drift_due_at"],
         postgresql_where=sa.text("drift_due_at IS NOT NULL"),
     )
+    for column, name in SORTS.items():
+        op.create_index(f"ix_sims_{name}", "sims", [column, "iccid"])
+    for name, columns, where in RARE:
+        op.create_index(name, "sims", [*columns, "iccid"], postgresql_where=sa.text(where))
     _actions()
     _releases()
 
@@ -89,7 +102,9 @@ def _releases() -> None:
 def downgrade() -> None:
     op.drop_table("sim_releases")
     op.drop_table("sim_actions")
-    for index in ("ix_sims_drift_due", "ix_sims_owner_tags", "ix_sims_owner_lifecycle"):
-        op.drop_index(index, "sims")
+    for name, _, _ in RARE:
+        op.drop_index(name, "sims")
+    for name in (*SORTS.values(), "drift_due", "owner_tags", "owner_lifecycle"):
+        op.drop_index(f"ix_sims_{name}", "sims")
     for column in ("metadata", "tags", "drift_due_at", "lifecycle", "desired_status"):
         op.drop_column("sims", column)
