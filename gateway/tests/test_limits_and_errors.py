@@ -58,6 +58,13 @@ def test_the_carriers_streamer_may_post_eight_megabytes(gateway: httpx.Client) -
     assert (beside.status_code, error_of(beside)["details"]) == (413, {"limit_bytes": 1048576})
 
 
+def test_an_import_may_have_32_mebibytes(gateway: httpx.Client) -> None:
+    path = "/api/v1/sims/import"
+    assert gateway.post(path, content=b"x" * 33_554_432).json()["length"] == 33_554_432
+    refused = gateway.post(path, content=b"x" * 33_554_433)
+    assert (refused.status_code, error_of(refused)["details"]) == (413, {"limit_bytes": 33554432})
+
+
 @pytest.mark.parametrize(
     ("path", "service"),
     [

@@ -8,8 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from fleet_kit.schemas import StrictModel
 from sim_service.iccid import Iccid
-from sim_service.lifecycle.schemas import Label, Tag
-from sim_service.sims.models import MAX_TAGS
+from sim_service.sims.fields import MAX_TAGS, Label, Tag
 from sim_service.sims.schemas import SimQuery
 from sim_service.sms.schemas import SmsIn
 from sim_service.topups.schemas import TopUpIn
