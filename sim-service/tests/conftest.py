@@ -102,6 +102,8 @@ async def settings(
         usage_sync_every_seconds=0,
         quota_forecast_every_seconds=0,
         policy_every_seconds=0,
+        order_sync_every_seconds=0,
+        product_sync_every_seconds=0,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from fleet_kit.errors import FleetError
+from fleet_kit.pagination import Page
 from fleet_kit.schemas import ResponseModel, Timestamp
 from sim_service.carrier.errors import CarrierAway, CarrierOperationUnavailable, CarrierSimNotFound
 
@@ -30,6 +31,10 @@ class Freshness(ResponseModel):
     age_seconds: float
     stale: bool
     stale_reason: str | None
+
+
+class AgedPage(Page[T], Freshness, Generic[T]):
+    """A page of a list that came from the carrier as a whole."""
 
 
 def age_seconds(moment: datetime) -> float:

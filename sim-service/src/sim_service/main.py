@@ -20,7 +20,9 @@ from sim_service.job_items import api as job_items
 from sim_service.jobs import api as jobs
 from sim_service.lifecycle import api as lifecycle
 from sim_service.links import api as links
+from sim_service.orders import api as orders
 from sim_service.policies import api as policies
+from sim_service.products import api as products
 from sim_service.push import api as push
 from sim_service.quotas import api as quotas
 from sim_service.schedules import api as schedules
@@ -55,6 +57,8 @@ ROUTERS = [
     links.router,
     topups.router,
     policies.router,
+    orders.router,
+    products.router,
     push.router,
     connectivity.router,
     events.router,

@@ -122,6 +122,25 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     policy_every_seconds: float = Field(
         3600, ge=0, description="the worker evaluates all top-up policies this often; 0 switches it off"
     )
+    extension_price: Decimal = Field(
+        Decimal("11.90"),
+        ge=0,
+        max_digits=10,
+        decimal_places=2,
+        description="gross price of prolonging a SIM, expected until an order has told the real one",
+    )
+    order_fresh_seconds: float = Field(
+        600, ge=0, description="orders that can change and are younger than this are not asked for again"
+    )
+    order_sync_every_seconds: float = Field(
+        3600, ge=0, description="the worker asks for a sync of orders this often; 0 switches it off"
+    )
+    product_fresh_seconds: float = Field(
+        86_400, ge=0, description="a catalogue younger than this is not asked for again"
+    )
+    product_sync_every_seconds: float = Field(
+        86_400, ge=0, description="the worker asks for the catalogue this often; 0 switches it off"
+    )
     sync_parallel_pages: int = Field(4, ge=1, le=16, description="pages of SIMs in flight during a sync")
     carrier_payment_method: PaymentMethod = Field(
         PaymentMethod.BANK_TRANSFER, description="how top-ups are paid where nothing else is said"

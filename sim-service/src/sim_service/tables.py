@@ -8,7 +8,10 @@ from sim_service.events import models as events
 from sim_service.job_items import models as job_items
 from sim_service.jobs import models as jobs
 from sim_service.lifecycle import models as lifecycle
+from sim_service.looks import models as looks
+from sim_service.orders import models as orders
 from sim_service.policies import models as policies
+from sim_service.products import models as products
 from sim_service.push import models as push
 from sim_service.quotas import models as quotas
 from sim_service.schedules import models as schedules
@@ -27,7 +30,10 @@ __all__ = [
     "job_items",
     "jobs",
     "lifecycle",
+    "looks",
+    "orders",
     "policies",
+    "products",
     "push",
     "quotas",
     "schedules",

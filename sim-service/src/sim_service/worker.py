@@ -19,8 +19,11 @@ from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
 from sim_service.lifecycle.reconcile import Reconciler
 from sim_service.links.consumers import DeviceEvents
+from sim_service.orders.placing import OrderPlacer
+from sim_service.orders.sync import OrderSync
 from sim_service.policies.evaluation import Evaluator
 from sim_service.policies.jobs import PolicyJobs
+from sim_service.products.service import ProductService
 from sim_service.quotas.refreshing import QuotaForecasts, QuotaRefresh
 from sim_service.settings import Settings, get_settings
 from sim_service.sms.duty import SmsDuty
@@ -46,7 +49,6 @@ async def run(settings: Settings) -> None:
     async with _resources(settings) as resources:
         relay = OutboxRelay(resources.engine, publisher)
         consumer = BatchConsumer(url, SIM_EVENTS, each_event(_hearing(resources)), publisher, NAME)
-        resolver = Resolver(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
         sms = sms_duty(settings, resources)
         upkeep = usage_upkeep(settings, resources)
         await run_worker(
@@ -56,7 +58,9 @@ async def run(settings: Settings) -> None:
                 "relay": relay.run,
                 "purge": partial(every, _PURGE_SECONDS, _purging(relay, resources, settings), name="purge"),
                 "consume": consumer.run,
-                "top-ups": partial(every, settings.topup_look_seconds, _looking(resolver), name="top-ups"),
+                "purchases": partial(
+                    every, settings.topup_look_seconds, _looking(settings, resources), name="purchases"
+                ),
                 "usage upkeep": partial(every, _UPKEEP_SECONDS, upkeep.round, name="usage upkeep"),
                 "usage tell": partial(every, _TELL_SECONDS, upkeep.tell, name="usage tell"),
                 "changes": reconciler(settings, resources).run,
@@ -94,9 +98,13 @@ def _hearing(resources: Resources) -> Callable[[FleetEvent], Awaitable[None]]:
     return hear
 
 
-def _looking(resolver: Resolver) -> Job:
+def _looking(settings: Settings, resources: Resources) -> Job:
+    top_ups = resolver(settings, resources)
+    orders = OrderPlacer(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
+
     async def look() -> None:
-        await resolver.look()
+        await top_ups.look()
+        await orders.look()
 
     return look
 
@@ -109,6 +117,8 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
         owner_of_new=settings.carrier_default_organization,
     )
     quotas = QuotaRefresh(resources.sessions, resources.carrier)
+    orders = OrderSync(resources.sessions, resources.carrier, resolver(settings, resources))
+    products = ProductService(resources.sessions, resources.carrier, fresh=0)
     policies = PolicyJobs(resources.sessions, evaluator(settings, resources))
     forecasts = QuotaForecasts(resources.sessions, resources.carrier)
     sms = sms_duty(settings, resources)
@@ -124,6 +134,8 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
         JobKind.SYNC_TICKETS: tickets.run,
         JobKind.SYNC_EVENTS: events.run,
         JobKind.FORECAST_QUOTAS: forecasts.run,
+        JobKind.SYNC_ORDERS: orders.run,
+        JobKind.SYNC_PRODUCTS: products.run,
         JobKind.APPLY_POLICIES: policies.run_all,
         JobKind.EVALUATE_POLICY: policies.run_one,
         JobKind.RECONCILE: reconciler(settings, resources).run_job,
@@ -152,6 +164,11 @@ def usage_sync(settings: Settings, resources: Resources) -> UsageSync:
         parallel=settings.usage_parallel_calls,
         streamed_every=settings.usage_streamed_every_seconds,
     )
+
+
+def resolver(settings: Settings, resources: Resources) -> Resolver:
+    """What follows top-ups and extensions to their end."""
+    return Resolver(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
 
 
 def evaluator(settings: Settings, resources: Resources) -> Evaluator:

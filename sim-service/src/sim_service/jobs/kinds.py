@@ -67,6 +67,10 @@ KINDS: Mapping[JobKind, KindRules] = {
     JobKind.FORECAST_QUOTAS: KindRules(
         reach=Reach.EITHER, asker=Asker.OPERATOR, every=lambda settings: settings.quota_forecast_every_seconds
     ),
+    JobKind.SYNC_ORDERS: KindRules(
+        asker=Asker.OPERATOR, every=lambda settings: settings.order_sync_every_seconds
+    ),
+    JobKind.SYNC_PRODUCTS: KindRules(every=lambda settings: settings.product_sync_every_seconds),
     JobKind.APPLY_POLICIES: KindRules(
         reach=Reach.EITHER, asker=Asker.OPERATOR, every=lambda settings: settings.policy_every_seconds
     ),

@@ -27,6 +27,8 @@ class JobKind(StrEnum):
     SYNC_EVENTS = "sync_events"
     RECONCILE = "reconcile"
     FORECAST_QUOTAS = "forecast_quotas"
+    SYNC_ORDERS = "sync_orders"
+    SYNC_PRODUCTS = "sync_products"
     APPLY_POLICIES = "apply_policies"
     EVALUATE_POLICY = "evaluate_policy"
 

@@ -12,7 +12,9 @@ from sim_service.iccid import IccidPath
 from sim_service.repeats import RepeatKey
 from sim_service.resources import AppCarrier, AppSessions, AppSettings
 from sim_service.topups.ledger import Prices, Purchase
+from sim_service.topups.models import PurchaseKind
 from sim_service.topups.schemas import (
+    ExtensionIn,
     MonthOut,
     Months,
     MonthsOut,
@@ -30,7 +32,7 @@ router = APIRouter(tags=["top-ups"])
 def _top_ups(
     user: CurrentUser, sessions: AppSessions, carrier: AppCarrier, settings: AppSettings
 ) -> TopUpService:
-    prices = Prices(settings.topup_price, settings.topup_currency)
+    prices = Prices(settings.topup_price, settings.topup_currency, settings.extension_price)
     return TopUpService(sessions, user.scope, carrier, prices=prices, fresh=settings.quota_fresh_seconds)
 
 
@@ -64,6 +66,31 @@ async def top_up(
         ),
         repeat,
     )
+    response.headers["Location"] = f"{API}/topups/{row.id}"
+    return TopUpOut.model_validate(row)
+
+
+@router.post("/sims/{iccid}/extend", status_code=202)
+async def extend(
+    *,
+    iccid: IccidPath,
+    user: CurrentUser,
+    top_ups: TopUps,
+    settings: AppSettings,
+    repeat: RepeatKey,
+    response: Response,
+    body: ExtensionIn | None = None,
+) -> TopUpOut:
+    """Prolong a SIM, also an expired one, with its product or another; ledger and rules are the same."""
+    await top_ups.check(iccid)
+    user.require(Role.OPERATOR)
+    purchase = Purchase(
+        payment=settings.carrier_payment_method,
+        kind=PurchaseKind.EXTENSION,
+        product_id=body.product_id if body else None,
+        requested_by=user.user_id,
+    )
+    row = await top_ups.one(iccid, purchase, repeat)
     response.headers["Location"] = f"{API}/topups/{row.id}"
     return TopUpOut.model_validate(row)
 

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.database import uuid7
 from fleet_kit.errors import Conflict, FleetError
 from fleet_kit.scope import EVERYTHING
+from sim_service.attempts import ABANDONED, UNSETTLED
 from sim_service.carrier.facts import PaymentMethod, QuotaKind
 from sim_service.quotas.repository import QuotaRepository
 from sim_service.sims.models import Sim
 from sim_service.sims.service import owner_of
-from sim_service.topups.models import ABANDONED, UNSETTLED, PurchaseKind, TopUp
+from sim_service.topups.models import PurchaseKind, TopUp
 from sim_service.topups.repository import TopUpRepository
 
 
@@ -26,6 +27,7 @@ class Prices:
 
     amount: Decimal
     currency: str
+    extension: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,11 @@ class Ledger:
     async def price(self, kind: PurchaseKind) -> Prices:
         """What one purchase is expected to cost: as much as the last whose order told, else as set."""
         last = await self._rows.last_price(kind)
-        return Prices(*last) if last else self._prices
+        if last is not None:
+            return Prices(*last)
+        if kind == PurchaseKind.EXTENSION and self._prices.extension is not None:
+            return Prices(self._prices.extension, self._prices.currency)
+        return self._prices
 
     async def intend(self, sims: Sequence[Sim], purchase: Purchase) -> Intents:
         """Enter a purchase for each SIM that has none open."""

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
-from sim_service.topups.models import PENDING, SPENT, UNSETTLED, PurchaseKind, TopUp
+from sim_service.attempts import PENDING, SPENT, UNSETTLED
+from sim_service.topups.models import PurchaseKind, TopUp, TopUpState
 
 # Ids are made in the order of time.
 _NEWEST = Order("-id", TopUp.id, TopUp.id)
@@ -128,6 +129,13 @@ class TopUpRepository:
         """The one purchase of a SIM of which nobody knows whether it costs money."""
         statement = self._mine().where(TopUp.iccid == iccid, TopUp.state.in_(UNSETTLED))
         return (await self._session.execute(statement)).scalar_one_or_none()
+
+    async def given_up(self, iccids: Collection[str], reason: str) -> Sequence[TopUp]:
+        """Failed purchases for these SIMs with this reason, locked, the earliest first."""
+        statement = self._mine().where(
+            TopUp.iccid.in_(iccids), TopUp.state == TopUpState.FAILED, TopUp.reason == reason
+        )
+        return (await self._session.execute(statement.order_by(TopUp.id).with_for_update())).scalars().all()
 
     async def spent(self, policy_id: UUID, since: datetime) -> Decimal:
         """What a policy has spent, or may yet have, since a moment."""

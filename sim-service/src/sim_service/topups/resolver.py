@@ -10,13 +10,14 @@ from fleet_kit.database import Sessions
 from fleet_kit.errors import FleetError, NotFound
 from fleet_kit.outbox import Outbox
 from fleet_kit.scope import EVERYTHING
+from sim_service.attempts import NEVER_SENT, NOT_FOUND
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import CarrierAway, CarrierOperationUnavailable, CarrierSimNotFound
 from sim_service.carrier.facts import CarrierOrder, Priority, QuotaKind
 from sim_service.quotas.service import QuotaService
 from sim_service.topups import events, metrics
 from sim_service.topups.looking import Listed, candidates, orders_since, quota_grew, settle
-from sim_service.topups.models import NEVER_SENT, NOT_FOUND, TopUp, TopUpState
+from sim_service.topups.models import TopUp, TopUpState
 from sim_service.topups.repository import TopUpRepository
 
 log = structlog.get_logger(__name__)
@@ -82,7 +83,7 @@ class Resolver:
                 return
             if free:
                 row.ordered(free[0].number)
-            elif listed.complete and self._overdue(row, self._give_up):
+            elif listed.complete and row.overdue(self._give_up):
                 row.failed(NOT_FOUND)
             metrics.FOUND.labels("order" if free else row.state).inc()
         if free:
@@ -99,6 +100,17 @@ class Resolver:
             except NotFound:
                 continue
             await self.take_over(order)
+
+    async def noticed(self, order: CarrierOrder) -> None:
+        """A new order was read on another way: it may be one whose purchase was given up too early."""
+        async with self._sessions.begin() as session:
+            ledger = TopUpRepository(session, EVERYTHING)
+            taken = await ledger.assigned([order.number])
+            for row in await ledger.given_up(order.iccids, NOT_FOUND):
+                late = candidates(row, [order]) and (order.number, row.iccid) not in taken
+                if late and await ledger.unsettled(row.iccid) is None and row.ordered(order.number):
+                    taken.add((order.number, row.iccid))
+        await self.take_over(order)
 
     async def take_over(self, order: CarrierOrder) -> None:
         """Bring every purchase of an order up to the carrier's facts, and tell of volume that was booked."""
@@ -118,7 +130,7 @@ class Resolver:
         async with self._sessions.begin() as session:
             (row,) = await TopUpRepository(session, EVERYTHING).all_of([row.id], for_update=True)
             booked = bool(grew) and row.booked()
-            if grew is False and row.state == TopUpState.UNKNOWN and self._overdue(row, _QUOTA_PATIENCE):
+            if grew is False and row.state == TopUpState.UNKNOWN and row.overdue(_QUOTA_PATIENCE):
                 row.failed(NOT_FOUND)
             if booked:
                 await Outbox(session).add(*events.booked(row))
@@ -133,6 +145,3 @@ class Resolver:
                     await self._quotas.refresh(row.iccid, kind, Priority.BACKGROUND)
                 except FleetError as error:
                     log.info("quota not refreshed", iccid=row.iccid, error=error.code)
-
-    def _overdue(self, row: TopUp, patience: timedelta) -> bool:
-        return datetime.now(UTC) - (row.sent_at or row.created_at) >= patience

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import ConfigDict, PlainSerializer
+from pydantic import ConfigDict, Field, PlainSerializer
 
 from fleet_kit.errors import invalid
 from fleet_kit.schemas import ResponseModel, StrictModel, Timestamp
@@ -26,6 +26,12 @@ class TopUpIn(StrictModel):
 
     payment_method: PaymentMethod | None = None
     even_if_ordered: bool = False
+
+
+class ExtensionIn(StrictModel):
+    """Another product to go on with; without one the SIM keeps its own."""
+
+    product_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
 
 class TopUpOut(ResponseModel):

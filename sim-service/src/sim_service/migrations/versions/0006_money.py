@@ -13,6 +13,11 @@ TABLES = (
     "topup_policies",
     "policy_proposals",
     "policy_decisions",
+    "carrier_looks",
+    "products",
+    "orders",
+    "order_items",
+    "order_requests",
 )
 QUOTA_COLUMNS = (
     "carrier_state",
@@ -32,6 +37,100 @@ def upgrade() -> None:
 
 def _create_tables() -> None:
     op.create_table(
+        "carrier_looks",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_carrier_looks")),
+    )
+    op.create_table(
+        "order_requests",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("products", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("lines", sa.Text(), nullable=False),
+        sa.Column("address", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("customer_reference", sa.String(length=255), nullable=False),
+        sa.Column("requested_by", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("order_number", sa.String(length=40), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("looks", sa.SmallInteger(), nullable=False),
+        sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ordered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_requests")),
+    )
+    op.create_index(
+        "ix_order_requests_due",
+        "order_requests",
+        ["next_look_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('requested', 'sent', 'unknown')"),
+    )
+    op.create_index("ix_order_requests_owner_id", "order_requests", ["organization_id", "id"], unique=False)
+    op.create_index(
+        "uq_order_requests_order",
+        "order_requests",
+        ["order_number"],
+        unique=True,
+        postgresql_where=sa.text("order_number IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_order_requests_unsettled",
+        "order_requests",
+        ["lines"],
+        unique=True,
+        postgresql_where=sa.text("state IN ('requested', 'sent', 'unknown')"),
+    )
+    op.create_table(
+        "orders",
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("carrier", sa.String(length=20), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("placed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("amount", sa.Numeric(precision=14, scale=4), nullable=True),
+        sa.Column("currency", sa.String(length=3), nullable=True),
+        sa.Column("invoice_number", sa.String(length=40), nullable=True),
+        sa.Column("products", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "shipping_address", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("synced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_orders")),
+    )
+    op.create_index(
+        "ix_orders_open",
+        "orders",
+        ["number"],
+        unique=False,
+        postgresql_where=sa.text("state NOT IN ('completed', 'cancelled')"),
+    )
+    op.create_index(
+        "ix_orders_owner_placed", "orders", ["organization_id", "placed_at", "number"], unique=False
+    )
+    op.create_index("ix_orders_placed", "orders", ["placed_at", "number"], unique=False)
+    op.create_table(
+        "products",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("material", sa.Text(), nullable=True),
+        sa.Column("package_size", sa.Integer(), nullable=True),
+        sa.Column("smallest_quantity", sa.Integer(), nullable=True),
+        sa.Column("largest_quantity", sa.Integer(), nullable=True),
+        sa.Column("price", sa.Numeric(precision=14, scale=4), nullable=True),
+        sa.Column("currency", sa.String(length=3), nullable=True),
+        sa.Column("months", sa.Integer(), nullable=True),
+        sa.Column("charges", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
+    )
+    op.create_table(
         "quota_thresholds",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
@@ -41,22 +140,22 @@ def _create_tables() -> None:
     )
     op.create_table(
         "top_ups",
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("iccid", sa.String(length=19), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("payment_method", sa.String(length=20), nullable=False),
         sa.Column("product_id", sa.Integer(), nullable=True),
-        sa.Column("order_number", sa.String(length=40), nullable=True),
         sa.Column("amount", sa.Numeric(precision=14, scale=4), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.Column("requested_by", sa.Uuid(), nullable=True),
         sa.Column("policy_id", sa.Uuid(), nullable=True),
         sa.Column("reference", sa.String(length=100), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("before", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("order_number", sa.String(length=40), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("looks", sa.SmallInteger(), nullable=False),
         sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -140,6 +239,28 @@ def _create_tables() -> None:
         ["organization_id", "id"],
         unique=False,
         postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_table(
+        "order_items",
+        sa.Column("order_number", sa.String(length=40), nullable=False),
+        sa.Column("iccid", sa.String(length=19), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["order_number"],
+            ["orders.number"],
+            name=op.f("fk_order_items_order_number_orders"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("order_number", "iccid", name=op.f("pk_order_items")),
+    )
+    op.create_index("ix_order_items_iccid", "order_items", ["iccid"], unique=False)
+    op.create_index("ix_order_items_owner", "order_items", ["organization_id", "order_number"], unique=False)
+    op.create_index(
+        "ix_order_items_unowned",
+        "order_items",
+        ["iccid"],
+        unique=False,
+        postgresql_where=sa.text("organization_id IS NULL"),
     )
     op.create_table(
         "policy_decisions",

@@ -1,0 +1,1 @@
+"""When lists of the carrier's whole account were last read."""

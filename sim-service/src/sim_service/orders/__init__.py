@@ -1,0 +1,1 @@
+"""Orders at the carrier: as its account lists them, and new ones."""

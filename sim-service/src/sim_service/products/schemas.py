@@ -1,0 +1,27 @@
+"""HTTP shapes of products."""
+
+from typing import Any
+
+from fleet_kit.schemas import ResponseModel
+from sim_service.products.models import Product
+from sim_service.topups.schemas import Money
+
+
+class ProductOut(ResponseModel):
+    """A product; `price` is net, for one package, charged once; `months` is how long it runs at least."""
+
+    id: int
+    name: str
+    material: str | None
+    package_size: int | None
+    smallest_quantity: int | None
+    largest_quantity: int | None
+    price: Money | None
+    currency: str | None
+    months: int | None
+    charges: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, product: Product) -> "ProductOut":
+        """The product."""
+        return cls.model_validate(product)

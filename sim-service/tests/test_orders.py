@@ -1,0 +1,231 @@
+"""Orders, products and extensions: read as known, bought once."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from sim_service.carrier.facts import PaymentMethod, Priority
+from sim_service.jobs.models import JobKind
+from sim_service.orders.placing import OrderPlacer
+
+from .money_support import DAY, agree, control, look, ours, pass_time, quiet, spoil, theirs, top_up
+from .support import Fleet
+from .test_topups import LOST, hasty  # noqa: F401  the fixture
+
+WANTED = {"products": [{"product_id": 1001, "quantity": 3}], "customer_reference": "spring"}
+
+
+async def place(fleet: Fleet, *, key: str | None = None, **body: Any) -> httpx.Response:
+    headers = {"Idempotency-Key": key or str(uuid4())}
+    return await fleet.ours.admin.post("/orders", json=WANTED | body, headers=headers)
+
+
+async def synced(fleet: Fleet) -> dict[str, Any]:
+    """Sync orders to the end."""
+    asked = await fleet.ours.operator.post("/orders/sync")
+    assert asked.status_code == 202, asked.text
+    while await fleet.runner().once():
+        pass
+    job: dict[str, Any] = (await fleet.platform.get(f"/jobs/{asked.json()['id']}")).json()
+    return job
+
+
+async def look_for_requests(fleet: Fleet, *, give_up: float = 900) -> None:
+    await fleet.rows("UPDATE order_requests SET next_look_at = now() RETURNING id")
+    await fleet.calm_breaker()
+    placer = OrderPlacer(fleet.sessions, fleet.app.state.resources.carrier, give_up=give_up)
+    await placer.look()
+
+
+def fresh_for(fleet: Fleet, **seconds: float) -> None:
+    fleet.app.state.settings = fleet.settings.model_copy(update=seconds)
+
+
+async def test_sims_are_ordered_once_and_the_order_is_followed(fleet: Fleet) -> None:
+    answer = await place(fleet, key="one")
+    assert answer.status_code == 202, answer.text
+    request = answer.json()
+    assert (request["state"], request["customer_reference"]) == ("ordered", "spring")
+    assert answer.headers["location"] == f"/api/v1/orders/requests/{request['id']}"
+    assert (await place(fleet, key="one")).json()["id"] == request["id"]
+    number = request["order_number"]
+    order = (await fleet.ours.viewer.get(f"/orders/{number}")).json()
+    assert (order["state"], order["amount"], order["placed_here"]) == ("created", "35.70", True)
+    await pass_time(fleet, 20)
+    assert (await synced(fleet))["result"] == {"new": 0, "changed": 1}
+    order = (await fleet.ours.viewer.get(f"/orders/{number}")).json()
+    assert (order["state"], len(order["iccids"])) == ("completed", 3)
+    assert (await theirs(fleet))["orders"] == 1
+    assert (await fleet.theirs.viewer.get(f"/orders/{number}")).status_code == 404
+    assert (await fleet.theirs.viewer.get("/orders")).json()["items"] == []
+    assert (await fleet.theirs.viewer.get(f"/orders/requests/{request['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize("fault", LOST)
+async def test_whatever_becomes_of_the_answer_sims_are_ordered_once(hasty: Fleet, fault: str) -> None:  # noqa: F811
+    fleet = hasty
+    spoil(fleet, path="/v1/orders", method="POST", **LOST[fault])
+    answer = await place(fleet)
+    assert answer.status_code == 202, answer.text
+    if answer.json()["state"] == "unknown":
+        again = await place(fleet)
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "ORDER_IN_PROGRESS")
+    await quiet(fleet)
+    await look_for_requests(fleet, give_up=0)
+    found = (await fleet.ours.viewer.get(f"/orders/requests/{answer.json()['id']}")).json()
+    lines = (await theirs(fleet))["lines"]
+    if lines:
+        assert (found["state"], found["order_number"]) == ("ordered", str(lines[0]["order_number"]))
+    else:
+        assert (found["state"], found["reason"]) == ("failed", "CARRIER_ORDER_NOT_FOUND")
+    assert (await place(fleet)).json()["state"] == "ordered"
+    assert len((await theirs(fleet))["lines"]) == len(lines) + 1
+
+
+async def test_orders_of_top_ups_are_seen_by_the_owners_of_their_sims(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    foreign = fleet.sandbox.sims()[5].iccid
+    await fleet.claim(foreign, by=fleet.theirs)
+    carrier = fleet.app.state.resources.carrier
+    number = await carrier.top_up([iccid, foreign], PaymentMethod.CREDIT_CARD, priority=Priority.PEOPLE)
+    unclaimed = fleet.sandbox.sims()[9].iccid
+    await carrier.top_up([unclaimed], PaymentMethod.CREDIT_CARD, priority=Priority.PEOPLE)
+    assert (await synced(fleet))["result"] == {"new": 2, "changed": 0}
+    mine = (await fleet.ours.viewer.get("/orders")).json()
+    assert [(row["order_number"], row["iccids"], row["amount"]) for row in mine["items"]] == [
+        (number, [iccid], "11.90")
+    ]
+    assert (mine["stale"], mine["total"]) == (False, 1)
+    assert (await fleet.platform.get("/orders")).json()["total"] == 2
+    await fleet.claim(unclaimed)
+    await synced(fleet)
+    assert (await fleet.ours.viewer.get("/orders")).json()["total"] == 2
+    one = (await fleet.ours.viewer.get(f"/orders?iccid={unclaimed}&kind=topup")).json()
+    assert [row["iccids"] for row in one["items"]] == [[unclaimed]]
+
+
+async def test_an_order_that_shows_up_late_revives_its_purchase(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    spoil(fleet, "drop", when="after")
+    spoil(fleet, "status", path="/v1/orders", status=200, body="[]")
+    await top_up(fleet, iccid)
+    await look(fleet, give_up=0)
+    (row,) = await ours(fleet)
+    assert (row["state"], row["reason"]) == ("failed", "CARRIER_ORDER_NOT_FOUND")
+    await pass_time(fleet, 3)
+    await synced(fleet)
+    (row,) = await ours(fleet)
+    assert row["state"] == "booked"
+    assert len(await fleet.events("sim.topped_up")) == 1
+    assert await agree(fleet) == {iccid: 1}
+
+
+async def test_a_second_sync_reads_only_what_can_have_changed(fleet: Fleet) -> None:
+    for _ in range(25):
+        await place(fleet, products=[{"product_id": 1002, "quantity": 1}])
+    await pass_time(fleet, 60)
+    first = await synced(fleet)
+    assert (first["state"], first["result"]["new"] + first["result"]["changed"]) == ("succeeded", 25)
+    fleet.sandbox.calls.clear()
+    await synced(fleet)
+    assert fleet.sandbox.called("/v1/orders") == 1
+
+
+async def test_an_expired_sim_is_prolonged_through_the_same_ledger(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    clock = fleet.sandbox.sandbox.world.clock
+    fleet.sandbox.sims()[0].data.expires_at = clock.now() - DAY
+    spoil(fleet, "drop", path="/v1/sims/extension", when="after")
+    answer = await fleet.ours.operator.post(f"/sims/{iccid}/extend", json={"product_id": 2001})
+    assert (answer.status_code, answer.json()["state"]) == (202, "unknown")
+    second = await fleet.ours.operator.post(f"/sims/{iccid}/extend")
+    assert (second.status_code, second.json()["error"]["code"]) == (409, "TOPUP_IN_PROGRESS")
+    await look(fleet)
+    (row,) = await ours(fleet)
+    number = row["order_number"]
+    await control(fleet, "POST", f"/orders/{number}/pay")
+    await look(fleet)
+    (row,) = await ours(fleet)
+    assert (row["kind"], row["state"], row["amount"]) == ("extension", "booked", "11.90")
+    assert (await theirs(fleet))["orders"] == 1
+    assert await fleet.events("sim.topped_up") == []
+    quota = (await fleet.ours.viewer.get(f"/sims/{iccid}/quota/data")).json()
+    assert quota["state"] != "expired"
+    assert (await fleet.ours.viewer.post(f"/sims/{iccid}/extend")).status_code == 403
+    assert (await fleet.theirs.admin.post(f"/sims/{iccid}/extend")).status_code == 404
+
+
+async def test_the_catalogue_is_shown_with_its_age(fleet: Fleet) -> None:
+    page = (await fleet.ours.viewer.get("/products")).json()
+    assert [row["id"] for row in page["items"]] == [1001, 1002, 1003, 1010, 2001]
+    assert (page["items"][0]["price"], page["items"][0]["currency"]) == ("10.00", "EUR")
+    assert (page["stale"], page["total"]) == (False, 5)
+    await fleet.ours.viewer.get("/products")
+    assert fleet.sandbox.called("/v1/products") == 1
+    fresh_for(fleet, product_fresh_seconds=0)
+    fleet.sandbox.sandbox.world.behaviours.v1_enabled = False
+    stale = (await fleet.ours.viewer.get("/products")).json()
+    assert (stale["stale_reason"], stale["total"]) == ("CARRIER_OPERATION_UNAVAILABLE", 5)
+    await fleet.request(JobKind.SYNC_PRODUCTS)
+    assert await fleet.runner().once()
+    (job,) = (await fleet.platform.get("/jobs?kind=sync_products")).json()["items"]
+    assert job["state"] == "failed"
+    assert "CARRIER_OPERATION_UNAVAILABLE" in job["error"]
+
+
+async def test_without_v1_what_needs_it_says_so_and_what_is_known_is_shown(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    behaviours = fleet.sandbox.sandbox.world.behaviours
+    behaviours.v1_enabled = False
+    calls = {
+        "/orders": fleet.ours.viewer.get("/orders"),
+        "/products": fleet.ours.viewer.get("/products"),
+        "place": place(fleet),
+        "extend": fleet.ours.operator.post(f"/sims/{iccid}/extend"),
+    }
+    for name, call in calls.items():
+        answer = await call
+        assert answer.status_code == 501, (name, answer.text)
+        assert answer.json()["error"]["code"] == "CARRIER_OPERATION_UNAVAILABLE"
+    assert {row["reason"] for row in await ours(fleet)} == {"CARRIER_OPERATION_UNAVAILABLE"}
+    behaviours.v1_enabled = True
+    number = (await place(fleet)).json()["order_number"]
+    await fleet.ours.viewer.get("/orders")
+    behaviours.v1_enabled = False
+    fresh_for(fleet, order_fresh_seconds=0)
+    listed = (await fleet.ours.viewer.get("/orders")).json()
+    assert (listed["total"], listed["stale_reason"]) == (1, "CARRIER_OPERATION_UNAVAILABLE")
+    one = (await fleet.ours.viewer.get(f"/orders/{number}")).json()
+    assert (one["order_number"], one["stale_reason"]) == (number, "CARRIER_OPERATION_UNAVAILABLE")
+
+
+async def test_an_order_that_makes_no_sense_is_refused(fleet: Fleet) -> None:
+    await fleet.ours.viewer.get("/products")
+    for wrong in (
+        {"products": []},
+        {"products": [{"product_id": 1001, "quantity": 0}]},
+        {"products": [{"product_id": 1001, "quantity": 1}, {"product_id": 1001, "quantity": 2}]},
+        {"products": [{"product_id": 4711, "quantity": 1}]},
+        {"products": [{"product_id": 1001, "quantity": 10_001}]},
+        {"address": {"street": "x", "zip": "1", "city": "y", "country": "Germany"}},
+        {"address": {"street": "x", "zip": "1", "city": "y", "country": "DE", "planet": "Mars"}},
+        {"discount": 5},
+    ):
+        answer = await place(fleet, **wrong)
+        assert answer.status_code == 422, (wrong, answer.text)
+    keyless = await fleet.ours.admin.post("/orders", json=WANTED)
+    assert (keyless.status_code, keyless.json()["error"]["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+    assert (await fleet.ours.operator.post("/orders", json=WANTED)).status_code == 403
+    assert (await fleet.ours.viewer.get("/orders/4711")).status_code == 404
+    assert (await theirs(fleet))["lines"] == []
+
+
+async def test_many_readers_at_once_keep_an_order_once(fleet: Fleet) -> None:
+    await place(fleet)
+    await fleet.rows("DELETE FROM orders RETURNING number")
+    await fleet.rows("DELETE FROM carrier_looks RETURNING name")
+    answers = await asyncio.gather(*(fleet.ours.viewer.get("/orders") for _ in range(8)))
+    assert {answer.json()["total"] for answer in answers} == {1}
