@@ -140,3 +140,14 @@ async def test_an_outcome_can_be_chosen(client: Client) -> None:
 async def test_unknown_messages(client: Client) -> None:
     assert (await client.get(f"{SMS}/99999")).status_code == 404
     assert (await client.get(f"{SMS_V2}/abc")).status_code == 400
+
+
+async def test_control_shows_messages_of_both_directions(client: Client) -> None:
+    await reachable(client)
+    await client.post(SMS, json={"payload": "to"})
+    await client.control("POST", "/sms/mo", {"iccid": iccid(0), "payload": "from"})
+    shown = (await client.control("GET", f"/sms?iccid={iccid(0)}")).json()
+    assert [(sms["payload"], sms["sms_type"]["description"]) for sms in shown] == [
+        ("to", "MT"),
+        ("from", "MO"),
+    ]

@@ -173,3 +173,11 @@ async def test_monthly_limits_stop_data(client: Client) -> None:
     await client.behave(limit_scope="organisation")
     refused = (await client.control("POST", "/usage", {"iccid": iccid(1), "bytes": 1})).json()["refused"]
     assert refused[0]["cause"] == "MONTHLY_USAGE_LIMIT_EXCEEDED"
+
+
+async def test_control_shows_the_bytes_of_each_day(client: Client) -> None:
+    await client.control("POST", "/usage", {"iccid": iccid(0), "sent_bytes": 11, "received_bytes": 7})
+    first = (datetime.now(UTC).date() - timedelta(days=2)).isoformat()
+    days = (await client.control("GET", f"/usage?iccid={iccid(0)}&first={first}&last={today()}")).json()
+    assert [day["day"] for day in days][::2] == [first, today()]
+    assert (days[2]["sent"], days[2]["received"], days[2]["sms_sent"]) == (11, 7, 0)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from once_sandbox.control.schemas import MobileOriginated, SmsOutcome
+from once_sandbox.control.schemas import Iccid, MobileOriginated, SmsOutcome
 from once_sandbox.control.sims import any_sim
 from once_sandbox.deps import CurrentWorld
 from once_sandbox.errors import ApiError
@@ -14,6 +14,13 @@ from once_sandbox.usage.booking import book_sms
 from once_sandbox.wire import Json
 
 router = APIRouter(prefix="/control/sms", tags=["Control: SMS"])
+
+
+@router.get("")
+async def list_sms(iccid: Iccid, world: CurrentWorld) -> list[Json]:
+    """The SIM's messages in both directions, oldest first, without asking the API."""
+    sim = any_sim(world, iccid)
+    return [sms_v1(sim, sms) for sms in world.sms.of(sim.iccid, world.clock.now())[::-1]]
 
 
 @router.post("/mo", status_code=201)

@@ -1,19 +1,29 @@
 """/control/usage: devices use their SIMs."""
 
+from dataclasses import asdict
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Body
 
 from once_sandbox.clock import as_moment, midnight
-from once_sandbox.control.schemas import Usage
+from once_sandbox.control.schemas import Iccid, Usage
+from once_sandbox.control.sims import any_sim
 from once_sandbox.deps import CurrentWorld
 from once_sandbox.errors import ApiError
 from once_sandbox.usage.booking import Traffic, book_data
-from once_sandbox.usage.service import kept_since
+from once_sandbox.usage.service import kept_since, usage_days
 from once_sandbox.wire import Json
 from once_sandbox.world import World
 
 router = APIRouter(prefix="/control/usage", tags=["Control: usage"])
+
+
+@router.get("")
+async def read_usage(iccid: Iccid, first: date, last: date, world: CurrentWorld) -> list[Json]:
+    """What the SIM really used on each day from `first` to `last`, in bytes and messages."""
+    days = usage_days(world, any_sim(world, iccid), first, last)
+    return [{"day": day.isoformat(), **asdict(volumes)} for day, volumes in reversed(days)]
 
 
 @router.post("")

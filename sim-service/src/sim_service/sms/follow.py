@@ -16,6 +16,7 @@ from fleet_kit.scope import EVERYTHING
 from sim_service.carrier.base import SmsCalls
 from sim_service.carrier.errors import CarrierOperationUnavailable, CarrierSimNotFound
 from sim_service.carrier.facts import CarrierSms, Priority, SmsDirection, SmsState
+from sim_service.sms.dispatch import LOOK_AFTER
 from sim_service.sms.inbox import SmsInbox
 from sim_service.sms.models import FINAL, SmsMessage, SmsPart, State
 from sim_service.sms.repository import SmsRepository
@@ -35,6 +36,8 @@ _PAUSES = (
     (LONGEST_LIFE + timedelta(days=1), timedelta(minutes=30)),
 )
 """How often a message is asked about, by its age; after the last nobody knows it any more."""
+_SOON_KNOWN = timedelta(minutes=10)
+"""Somebody waits to hear whether a message was sent at all."""
 _CLOCKS_DIFFER = timedelta(minutes=10)
 _MOST_PAGES = 20
 _AT_ONCE = 50
@@ -161,6 +164,8 @@ def _next_look(message: SmsMessage, now: datetime) -> datetime | None:
     if message.state == State.PENDING:
         return now
     age = now - message.at
+    if message.state == State.UNKNOWN and age < _SOON_KNOWN:
+        return now + LOOK_AFTER
     pause = next((pause for until, pause in _PAUSES if age < until), None)
     if pause is None:
         message.state = State.UNKNOWN
