@@ -50,3 +50,8 @@ def freshness(known: Known[T]) -> dict[str, object]:
         "stale": known.failure is not None,
         "stale_reason": known.failure.code if known.failure else None,
     }
+
+
+def age_if_fresh(shown: Freshness) -> float | None:
+    """The age of an answer, None for one that the carrier could not be asked for."""
+    return None if shown.stale else shown.age_seconds

@@ -84,6 +84,7 @@ def build(settings: Settings) -> FastAPI:
             app.state.resources = resources
             app.state.sessions = resources.sessions
             app.state.carrier = resources.carrier
+            app.state.cache = resources.cache
             app.state.sms_forwarder = open_forwarder(resources)
             app.state.streams = open_streams(settings, resources)
             yield

@@ -70,6 +70,19 @@ class UsageSettings(BaseSettings):
     usage_currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="of the two prices, ISO 4217")
 
 
+class CacheSettings(BaseSettings):
+    """For how many seconds Redis keeps answers to reads; 0: not at all."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    cache_sim_list_seconds: float = Field(300, ge=0, le=86_400, description="lists of SIMs")
+    cache_sim_seconds: float = Field(120, ge=0, le=86_400, description="one SIM")
+    cache_usage_seconds: float = Field(
+        600, ge=0, le=86_400, description="usage of a SIM, the age that it has when it is read included"
+    )
+    cache_quota_seconds: float = Field(60, ge=0, le=86_400, description="a quota, its age included")
+
+
 class JobSettings(BaseSettings):
     """How jobs are worked on."""
 
@@ -85,7 +98,7 @@ class JobSettings(BaseSettings):
     )
 
 
-class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings, JobSettings):
+class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings, CacheSettings, JobSettings):
     """Everything that sim-service can be told."""
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)

@@ -9,6 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_kit.database import Sessions, create_engine, create_sessions
+from sim_service.cache.lives import lives
+from sim_service.cache.service import ReadCache
+from sim_service.cache.store import Store
+from sim_service.cache.watch import watch
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.once import streamer
 from sim_service.carrier.once.build import open_once
@@ -21,11 +25,12 @@ from sim_service.sms.forwarder import SmsForwarder
 
 @dataclass(frozen=True)
 class Resources:
-    """The database and the carrier."""
+    """The database, the carrier and the cache of what was read."""
 
     engine: AsyncEngine
     sessions: Sessions
     carrier: Carrier
+    cache: ReadCache
 
     async def check_database(self) -> None:
         """Raise if the database does not answer."""
@@ -39,7 +44,9 @@ async def open_resources(settings: Settings, redis: Redis, name: str) -> AsyncIt
     engine = create_engine(settings, name=name)
     try:
         async with open_once(settings, redis) as carrier:
-            yield Resources(engine, create_sessions(engine), carrier)
+            sessions, cache = create_sessions(engine), ReadCache(Store(redis), lives(settings))
+            watch(sessions, cache)
+            yield Resources(engine, sessions, carrier, cache)
     finally:
         await engine.dispose()
 

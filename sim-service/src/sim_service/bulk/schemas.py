@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from fleet_kit.schemas import StrictModel
 from sim_service.iccid import Iccid
 from sim_service.sims.fields import MAX_TAGS, Label, Tag
-from sim_service.sims.schemas import SimQuery
+from sim_service.sims.schemas import SimConditions
 from sim_service.sms.schemas import SmsIn
 from sim_service.topups.schemas import TopUpIn
 
@@ -28,7 +28,7 @@ class BulkAction(StrEnum):
     SMS = "sms"
 
 
-class BulkFilter(SimQuery):
+class BulkFilter(SimConditions):
     """The SIMs that the list shows with the same filters."""
 
     model_config = ConfigDict(extra="forbid")

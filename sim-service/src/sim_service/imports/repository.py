@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable
 
 from fleet_kit.scope import Scope
+from sim_service.cache.changes import everything_changed
 from sim_service.devices.models import DeviceFacts
 from sim_service.imports.staging import staged
 from sim_service.lifecycle.models import OPEN_STATES, ActionKind, ActionState, SimAction
@@ -143,6 +144,7 @@ class ImportRepository:
 
     async def write(self) -> None:
         """Claim, link and describe the SIMs, and let devices' own word on their SIM agree."""
+        everything_changed(self._session)
         left = select(Sim.device_id).join(staged, self._same()).where(staged.c.moved)
         devices = update(DeviceFacts).where(self._scope.where(DeviceFacts.organization_id))
         await self._run(devices.values(iccid=None).where(DeviceFacts.id.in_(left)))

@@ -13,6 +13,7 @@ from fleet_kit.database import Sessions
 from fleet_kit.errors import Unavailable
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING, Scope
+from sim_service.cache.changes import usage_changed
 from sim_service.carrier.facts import CarrierEvent
 from sim_service.carrier.stream import Streamed, StreamReader, Window
 from sim_service.newest import Found
@@ -113,6 +114,7 @@ class Streams:
         async with self._sessions.begin() as session:
             stream = StreamRepository(session, tell=self._tell)
             counted = await stream.store(usage)
+            usage_changed(session, [record.iccid for record in usage])
             await stream.reject(unreadable)
             new_events = await self._store_events(session, events) if events else 0
         return {

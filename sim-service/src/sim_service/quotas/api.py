@@ -7,12 +7,14 @@ from fastapi import APIRouter, Depends, Query
 from fleet_kit.database import DbSession
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentAdmin, CurrentUser, Role
+from sim_service.cache.service import Question, Read
 from sim_service.carrier.facts import QuotaKind
+from sim_service.freshness import age_if_fresh
 from sim_service.iccid import IccidPath
 from sim_service.quotas.schemas import QuotaOut, QuotaQuery, QuotasOut, ThresholdsIn, ThresholdsOut
 from sim_service.quotas.service import QuotaService
 from sim_service.quotas.thresholds import ThresholdService
-from sim_service.resources import AppCarrier, AppSessions, AppSettings
+from sim_service.resources import AppCache, AppCarrier, AppSessions, AppSettings
 
 router = APIRouter(tags=["quotas"])
 
@@ -56,17 +58,36 @@ async def write_thresholds(
 
 
 @router.get("/sims/{iccid}/quota/{kind}")
-async def read_quota(iccid: IccidPath, kind: QuotaKind, quotas: Quotas) -> QuotaOut:
+async def read_quota(
+    iccid: IccidPath, kind: QuotaKind, user: CurrentUser, quotas: Quotas, cache: AppCache
+) -> QuotaOut:
     """One quota with its age and forecast; asked of the carrier again when it is old."""
-    (known,) = await quotas.foreseen(iccid, kind)
-    return QuotaOut.of(known)
+
+    async def load() -> QuotaOut:
+        (known,) = await quotas.foreseen(iccid, kind)
+        return QuotaOut.of(known)
+
+    return await cache.ask(
+        Question(Read.QUOTA, user.scope, kind, QuotaOut, load, iccid=iccid, age=age_if_fresh)
+    )
 
 
 @router.get("/sims/{iccid}/quotas")
-async def read_quotas(iccid: IccidPath, quotas: Quotas) -> QuotasOut:
+async def read_quotas(iccid: IccidPath, user: CurrentUser, quotas: Quotas, cache: AppCache) -> QuotasOut:
     """Both quotas with their ages and forecasts."""
-    data, sms = await quotas.foreseen(iccid, QuotaKind.DATA, QuotaKind.SMS)
-    return QuotasOut(data=QuotaOut.of(data), sms=QuotaOut.of(sms))
+
+    async def load() -> QuotasOut:
+        data, sms = await quotas.foreseen(iccid, QuotaKind.DATA, QuotaKind.SMS)
+        return QuotasOut(data=QuotaOut.of(data), sms=QuotaOut.of(sms))
+
+    return await cache.ask(
+        Question(Read.QUOTA, user.scope, "both", QuotasOut, load, iccid=iccid, age=_older_of_both)
+    )
+
+
+def _older_of_both(shown: QuotasOut) -> float | None:
+    data, sms = age_if_fresh(shown.data), age_if_fresh(shown.sms)
+    return None if data is None or sms is None else max(data, sms)
 
 
 @router.get("/sims/{iccid}/quota-thresholds")

@@ -14,6 +14,7 @@ from fleet_kit.errors import Conflict, NotFound, invalid
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams, encode_cursor
 from fleet_kit.scope import Scope
+from sim_service.cache.changes import sims_changed
 from sim_service.carrier.facts import CarrierSim
 from sim_service.sims import events
 from sim_service.sims.fields import MAX_TAGS
@@ -102,6 +103,7 @@ class SimService:
                 updated += _update(sim, one, told)
         rows = [_row(one, carrier, owner_of_new) for one in facts if one.iccid not in known]
         created = await self._sims.insert_new(rows)
+        sims_changed(self._session, created, owner_of_new)
         for row in rows:
             told += events.updated(Sim(**row)) if row["iccid"] in created else []
         await self._session.flush()

@@ -5,8 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from fleet_kit.principal import CurrentUser, Role
+from sim_service.cache.service import Question, Read
+from sim_service.freshness import age_if_fresh
 from sim_service.iccid import IccidPath
-from sim_service.resources import AppCarrier, AppSessions, AppSettings
+from sim_service.resources import AppCache, AppCarrier, AppSessions, AppSettings
 from sim_service.usage.cost import Prices
 from sim_service.usage.ranges import Interval, Range, checked
 from sim_service.usage.schemas import UsageByHourOut, UsageOut, UsageSyncIn
@@ -31,13 +33,20 @@ AppPrices = Annotated[Prices, Depends(_prices)]
 
 @router.get("/sims/{iccid}/usage")
 async def read_usage(
-    iccid: IccidPath, wanted: Range, usage: Usages, prices: AppPrices
+    iccid: IccidPath, wanted: Range, user: CurrentUser, usage: Usages, prices: AppPrices, cache: AppCache
 ) -> UsageOut | UsageByHourOut:
     """Usage by UTC day with its age, asked of the carrier again when it is old; or by hour, as streamed."""
     span = wanted.span
     if wanted.interval is Interval.HOUR:
         return UsageByHourOut.of(iccid, span, await usage.by_hour(iccid, span), prices)
-    return UsageOut.of(await usage.read(iccid, span.first, span.last), prices)
+
+    async def load() -> UsageOut:
+        return UsageOut.of(await usage.read(iccid, span.first, span.last), prices)
+
+    asked = f"{span.first} {span.last}"
+    return await cache.ask(
+        Question(Read.USAGE, user.scope, asked, UsageOut, load, iccid=iccid, age=age_if_fresh)
+    )
 
 
 @router.post("/sims/{iccid}/usage/sync")

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.scope import Scope
+from sim_service.cache.changes import usage_changed
 from sim_service.carrier.facts import UsageDay
 from sim_service.claims.models import SimRelease
 from sim_service.sims.models import Sim
@@ -88,6 +89,7 @@ class UsageRepository:
             set_={**values, "recorded_at": fresh.recorded_at, "carrier_at": fresh.carrier_at},
             where=or_(grown, open_before),
         ).returning(*_USAGE.c)
+        usage_changed(self._session, [iccid])
         rows = [self._row(iccid, day, now) for day in days]
         connection = await self._session.connection()
         return [SimUsage(**row._mapping) for row in await connection.execute(written, rows)]
@@ -109,6 +111,7 @@ class UsageRepository:
 
     async def note(self, iccid: str, known_from: date, now: datetime) -> None:
         """Note that every day since `known_from` has just been asked for."""
+        usage_changed(self._session, [iccid])
         statement = insert(SimUsageState).values(
             iccid=iccid, organization_id=self._owner, known_from=known_from, fetched_at=now
         )

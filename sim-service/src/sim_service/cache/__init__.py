@@ -1,0 +1,1 @@
+"""Answers to reads, kept in Redis for a while and never beyond a change."""

@@ -1,0 +1,290 @@
+"""The read cache: fast, by organisation, never older than a change, and not needed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from fleet_kit.denylist import open_redis
+from fleet_kit.errors import NotFound
+from fleet_kit.schemas import ResponseModel
+from fleet_kit.scope import EVERYTHING, Scope
+from fleet_kit.testing import eventually
+from sim_service.cache.changes import MOST_SIMS, Changes
+from sim_service.cache.lives import lives
+from sim_service.cache.service import READS, Question, Read, ReadCache
+from sim_service.cache.store import Store
+from sim_service.settings import CacheSettings
+
+from .conftest import free_port
+from .support import Fleet
+
+LIVES = dict.fromkeys(Read, 60.0)
+
+
+@pytest.fixture
+async def cache(fleet: Fleet, redis: Redis) -> AsyncIterator[ReadCache]:
+    """The API with its cache switched on."""
+    found = ReadCache(Store(redis), LIVES)
+    fleet.app.state.cache = found
+    yield found
+    fleet.app.state.cache = fleet.app.state.resources.cache
+
+
+def reads(what: Read, outcome: str) -> float:
+    return READS.labels(what, outcome)._value.get()
+
+
+class Shown(ResponseModel):
+    text: str
+    age_seconds: float = 0.0
+
+
+def question(
+    load: Callable[[], Awaitable[Shown]], *, query: str = "", scope: Scope = EVERYTHING
+) -> Question[Shown]:
+    return Question(Read.SIM, scope, query, Shown, load, iccid="8988280666000000000")
+
+
+async def test_what_was_read_is_not_read_again_until_it_changes(fleet: Fleet, cache: ReadCache) -> None:
+    one, other, _ = await fleet.owned_sims(3)
+    paths = [f"/sims/{one}", "/sims", f"/sims/{one}/usage", f"/sims/{one}/quota/data", f"/sims/{one}/quotas"]
+    for path in paths:  # the first answers are asked of the carrier and written down
+        await fleet.ours.viewer.get(path)
+    first = [(await fleet.ours.viewer.get(path)).json() for path in paths]
+    hits = {what: reads(what, "hit") for what in Read}
+    again = [(await fleet.ours.viewer.get(path)).json() for path in paths]
+    assert [reads(what, "hit") - hits[what] for what in Read] == [1, 1, 1, 2]
+    for before, after in zip(first, again, strict=True):
+        assert without_ages(after) == without_ages(before)
+    await fleet.ours.operator.patch(f"/sims/{one}", json={"tags": ["new"]})
+    assert (await fleet.ours.viewer.get(f"/sims/{one}")).json()["tags"] == ["new"]
+    listed = {sim["iccid"]: sim["tags"] for sim in (await fleet.ours.viewer.get("/sims")).json()["items"]}
+    assert (listed[one], listed[other]) == (["new"], [])
+
+
+def without_ages(body: Any) -> Any:
+    if isinstance(body, list):
+        return [without_ages(one) for one in body]
+    if isinstance(body, dict):
+        return {name: without_ages(value) for name, value in body.items() if name != "age_seconds"}
+    return body
+
+
+async def test_ages_go_on_while_an_answer_is_kept(fleet: Fleet, cache: ReadCache) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    path = f"/sims/{iccid}/quota/data"
+    await fleet.ours.viewer.get(path)
+    first = (await fleet.ours.viewer.get(path)).json()
+
+    async def older() -> bool:
+        return bool((await fleet.ours.viewer.get(path)).json()["age_seconds"] > first["age_seconds"] + 0.1)
+
+    before = fleet.sandbox.called("/quota")
+    await eventually(older)
+    assert fleet.sandbox.called("/quota") == before
+    assert (await fleet.ours.viewer.get(path)).json()["as_of"] == first["as_of"]
+
+
+async def test_nobody_is_shown_another_organisations_answer(fleet: Fleet, cache: ReadCache) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    for path in (f"/sims/{iccid}", f"/sims/{iccid}/usage", f"/sims/{iccid}/quota/data"):
+        assert (await fleet.ours.viewer.get(path)).status_code == 200
+        assert (await fleet.platform.get(path)).status_code == 200
+        assert (await fleet.theirs.viewer.get(path)).status_code == 404
+    assert (await fleet.ours.viewer.get("/sims")).json()["total"] == 1
+    assert (await fleet.platform.get("/sims")).json()["total"] == 250
+    assert (await fleet.theirs.viewer.get("/sims")).json()["total"] == 0
+
+
+async def test_a_sim_that_changes_hands_leaves_nothing_behind(fleet: Fleet, cache: ReadCache) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    paths = [f"/sims/{iccid}", f"/sims/{iccid}/usage", f"/sims/{iccid}/quotas"]
+    for path in paths:
+        assert (await fleet.ours.viewer.get(path)).status_code == 200
+    assert (await fleet.ours.viewer.get("/sims")).json()["total"] == 1
+    assert (await fleet.theirs.viewer.get("/sims")).json()["total"] == 0
+    assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
+    await fleet.claim(iccid, by=fleet.theirs)
+    for path in paths:
+        assert (await fleet.ours.viewer.get(path)).status_code == 404
+        assert (await fleet.theirs.viewer.get(path)).status_code == 200
+    assert (await fleet.ours.viewer.get("/sims")).json()["total"] == 0
+    assert (await fleet.theirs.viewer.get("/sims")).json()["total"] == 1
+
+
+async def test_what_a_job_or_a_sync_changed_is_seen_at_once(fleet: Fleet, cache: ReadCache) -> None:
+    one, other = await fleet.owned_sims(2)
+    await fleet.ours.viewer.get("/sims")
+    for iccid in (one, other):
+        await fleet.ours.viewer.get(f"/sims/{iccid}")
+    fleet.sandbox.sims()[0].label = "renamed"
+    assert (await fleet.sync())["result"]["updated"] == 1
+    assert (await fleet.ours.viewer.get(f"/sims/{one}")).json()["label"] == "renamed"
+    assert (await fleet.ours.viewer.get("/sims")).json()["items"][0]["label"] == "renamed"
+    hits = reads(Read.SIM, "hit")
+    await fleet.ours.viewer.get(f"/sims/{other}")
+    assert reads(Read.SIM, "hit") == hits + 1, "a SIM that did not change is not read again"
+
+
+async def test_usage_asked_for_now_replaces_what_was_kept(fleet: Fleet, cache: ReadCache) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    await fleet.ours.viewer.get(f"/sims/{iccid}/usage")
+    forced = (await fleet.ours.operator.post(f"/sims/{iccid}/usage/sync")).json()
+    assert (await fleet.ours.viewer.get(f"/sims/{iccid}/usage")).json()["as_of"] == forced["as_of"]
+
+
+async def test_an_answer_from_a_carrier_that_is_away_is_not_kept(fleet: Fleet, cache: ReadCache) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    await fleet.ours.viewer.get(f"/sims/{iccid}/quota/data")
+    fleet.app.state.settings = fleet.settings.model_copy(update={"quota_fresh_seconds": 0})
+    fleet.app.state.cache = ReadCache(cache._store, LIVES | {Read.QUOTA: 0.001})
+    fleet.sandbox.broken = 503
+    assert (await fleet.ours.viewer.get(f"/sims/{iccid}/quota/data")).json()["stale"] is True
+    fleet.sandbox.broken = None
+    fleet.app.state.cache = cache
+    await fleet.calm_breaker()
+    assert (await fleet.ours.viewer.get(f"/sims/{iccid}/quota/data")).json()["stale"] is False
+
+
+async def test_many_who_want_the_same_cause_one_read(redis: Redis) -> None:
+    caches = [ReadCache(Store(redis), LIVES) for _ in range(2)]
+    asked, go_on = 0, asyncio.Event()
+
+    async def load() -> Shown:
+        nonlocal asked
+        asked += 1
+        await go_on.wait()
+        return Shown(text="once")
+
+    callers = [asyncio.create_task(one.ask(question(load))) for one in caches for _ in range(10)]
+    await eventually(lambda: _reached(lambda: asked == 1))
+    go_on.set()
+    answers = await asyncio.gather(*callers)
+    assert (asked, {answer.text for answer in answers}) == (1, {"once"})
+
+
+async def _reached(check: Callable[[], bool]) -> bool:
+    return check()
+
+
+async def test_a_failure_is_shared_and_not_kept(redis: Redis) -> None:
+    cache, asked, go_on = ReadCache(Store(redis), LIVES), 0, asyncio.Event()
+
+    async def load() -> Shown:
+        nonlocal asked
+        asked += 1
+        await go_on.wait()
+        raise NotFound("no such SIM")
+
+    callers = [asyncio.create_task(cache.ask(question(load))) for _ in range(5)]
+    await eventually(lambda: _reached(lambda: asked == 1))
+    go_on.set()
+    answers = await asyncio.gather(*callers, return_exceptions=True)
+    assert (asked, {type(answer) for answer in answers}) == (1, {NotFound})
+    with pytest.raises(NotFound):
+        await cache.ask(question(load))
+    assert asked == 2
+
+
+async def test_who_waits_does_not_fall_with_who_was_cancelled(redis: Redis) -> None:
+    cache, begun = ReadCache(Store(redis), LIVES), asyncio.Event()
+
+    async def never() -> Shown:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def load() -> Shown:
+        return Shown(text="mine")
+
+    first = asyncio.create_task(cache.ask(question(never)))
+    await begun.wait()
+    second = asyncio.create_task(cache.ask(question(load)))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).text == "mine"
+
+
+async def test_an_answer_read_before_a_change_is_not_given_after_it(redis: Redis) -> None:
+    cache, begun, go_on = ReadCache(Store(redis), LIVES), asyncio.Event(), asyncio.Event()
+
+    async def before() -> Shown:
+        begun.set()
+        await go_on.wait()
+        return Shown(text="before")
+
+    async def after() -> Shown:
+        return Shown(text="after")
+
+    slow = asyncio.create_task(cache.ask(question(before)))
+    await begun.wait()
+    await cache.forget(["sim:8988280666000000000"])
+    go_on.set()
+    assert (await slow).text == "before"
+    assert (await cache.ask(question(after))).text == "after"
+
+
+async def test_scopes_and_queries_never_share_an_answer(redis: Redis, fleet: Fleet) -> None:
+    cache = ReadCache(Store(redis), LIVES)
+
+    def load(text: str) -> Callable[[], Awaitable[Shown]]:
+        async def shown() -> Shown:
+            return Shown(text=text)
+
+        return shown
+
+    wanted = [
+        (EVERYTHING, ""),
+        (EVERYTHING, "a"),
+        (Scope(fleet.ours.id), ""),
+        (Scope(fleet.theirs.id), ""),
+    ]
+    for _ in range(2):
+        for number, (scope, query) in enumerate(wanted):
+            answer = await cache.ask(question(load(str(number)), query=query, scope=scope))
+            assert answer.text == str(number)
+
+
+async def test_without_redis_everything_is_read_and_nothing_breaks(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    away = open_redis(f"redis://127.0.0.1:{free_port()}/0")
+    fleet.app.state.cache = ReadCache(Store(away), LIVES)
+    before = reads(Read.SIM, "off")
+    for _ in range(2):
+        assert (await fleet.ours.viewer.get(f"/sims/{iccid}")).status_code == 200
+    assert reads(Read.SIM, "off") == before + 2
+    fleet.app.state.cache = fleet.app.state.resources.cache
+    await away.aclose()
+
+
+async def test_a_change_that_redis_did_not_hear_of_is_told_before_anything_is_believed(redis: Redis) -> None:
+    store = Store(redis)
+    cache = ReadCache(store, LIVES)
+
+    async def old() -> Shown:
+        return Shown(text="old")
+
+    async def new() -> Shown:
+        return Shown(text="new")
+
+    await cache.ask(question(old))
+    store._away_until = float("inf")
+    await cache.forget(["sim:8988280666000000000"])
+    assert (await cache.ask(question(new))).text == "new"
+    store._away_until = 0.0
+    assert (await cache.ask(question(new))).text == "new"
+
+
+def test_a_transaction_that_changed_very_much_is_told_as_one() -> None:
+    changes = Changes(sims={str(number) for number in range(MOST_SIMS + 1)})
+    assert changes.names() == {"all"}
+    assert Changes(used={str(number) for number in range(MOST_SIMS + 1)}).names() == {"usage"}
+    assert Changes().names() == set()
+
+
+def test_the_lifetimes_are_those_that_were_promised() -> None:
+    promised = {Read.SIM_LIST: 300, Read.SIM: 120, Read.USAGE: 600, Read.QUOTA: 60}
+    assert lives(CacheSettings()) == promised
