@@ -5,10 +5,11 @@ repetition waits for the first and then sees its answer.
 """
 
 import hashlib
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
-from sqlalchemy import Column, DateTime, MetaData, Table, Text, func, select
+from sqlalchemy import Column, DateTime, MetaData, Table, Text, func, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -62,6 +63,17 @@ class Idempotency:
         if self._key is not None:
             where = (_table.c.owner == owner, _table.c.key == self._key)
             await self._session.execute(_table.update().where(*where).values(body=body))
+
+
+async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Delete at most `limit` keys that were used before a moment; how many went.
+
+    A request that is repeated later with such a key is a new one.
+    """
+    old = select(_table.c.owner, _table.c.key).where(_table.c.created_at < before)
+    old = old.order_by(_table.c.created_at).limit(limit)
+    statement = _table.delete().where(tuple_(_table.c.owner, _table.c.key).in_(old))
+    return len((await session.execute(statement.returning(_table.c.key))).all())
 
 
 async def _idempotency(

@@ -88,6 +88,13 @@ class JobSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
 
+    cleanup_every_seconds: float = Field(
+        86_400, ge=0, description="the worker forgets what is old this often; 0 switches it off"
+    )
+    jobs_kept_days: int = Field(90, ge=1, description="jobs that are over are forgotten after so long")
+    idempotency_kept_hours: int = Field(
+        168, ge=24, description="a request repeated with its Idempotency-Key is recognised for so long"
+    )
     bulk_most_sims: int = Field(100_000, ge=1, description="SIMs that one bulk action may have")
     bulk_follow_seconds: float = Field(
         7200, ge=0, description="what is not settled so long after a bulk action began it stays `unknown`"

@@ -13,8 +13,9 @@ from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
 from sim_service.bulk.actions import bulk_work
+from sim_service.cleanup.service import cleanup
 from sim_service.dispatch.parts import dispatching
-from sim_service.events.jobs import EventRetention, EventSync
+from sim_service.events.jobs import EventSync
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
 from sim_service.lifecycle.reconcile import Reconciler
@@ -56,7 +57,7 @@ async def run(settings: Settings) -> None:
             settings,
             {
                 "relay": relay.run,
-                "purge": partial(every, _PURGE_SECONDS, _purging(relay, resources, settings), name="purge"),
+                "purge": partial(every, _PURGE_SECONDS, _purging(relay), name="purge"),
                 "consume": consumer.run,
                 "purchases": partial(
                     every, settings.topup_look_seconds, _looking(settings, resources), name="purchases"
@@ -77,12 +78,9 @@ async def run(settings: Settings) -> None:
     await publisher.close()
 
 
-def _purging(relay: OutboxRelay, resources: Resources, settings: Settings) -> Job:
-    events = EventRetention(resources.sessions, days=settings.event_kept_days)
-
+def _purging(relay: OutboxRelay) -> Job:
     async def purge() -> None:
         await relay.purge()
-        await events.purge()
 
     return purge
 
@@ -125,6 +123,7 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
     tickets = TicketSync(resources.sessions, resources.carrier, settled_after=settings.ticket_settled_seconds)
     events = EventSync(resources.sessions, resources.carrier)
     handlers = {
+        JobKind.CLEANUP: cleanup(settings, resources.sessions).run,
         JobKind.BULK: bulk_work(settings, resources.carrier).run,
         JobKind.SYNC_SIMS: sync.run,
         JobKind.REFRESH_QUOTAS: quotas.run,

@@ -43,6 +43,7 @@ class KindRules:
 
 
 KINDS: Mapping[JobKind, KindRules] = {
+    JobKind.CLEANUP: KindRules(every=lambda settings: settings.cleanup_every_seconds),
     JobKind.BULK: KindRules(reach=Reach.ORGANIZATION, asker=Asker.NOBODY, many=True),
     JobKind.SYNC_SIMS: KindRules(
         asker=Asker.OPERATOR, every=lambda settings: settings.sim_sync_every_seconds

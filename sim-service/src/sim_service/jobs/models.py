@@ -18,6 +18,7 @@ class JobKind(StrEnum):
     """What a job does. Its rules stand in kinds.py, who does it in worker.py."""
 
     BULK = "bulk"
+    CLEANUP = "cleanup"
     SYNC_SIMS = "sync_sims"
     REFRESH_QUOTAS = "refresh_quotas"
     SYNC_USAGE = "sync_usage"

@@ -130,6 +130,24 @@ class JobRepository:
         changed = await self._session.execute(update(Job).where(mine).values(**values).returning(Job.id))
         return changed.scalar_one_or_none() is not None
 
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete at most `limit` jobs that were over before a moment, with their items; how many went.
+
+        The last success of each kind for the whole account stays: it vouches for what it read.
+        """
+        newer = aliased(Job)
+        succeeded_later = select(newer.id).where(
+            newer.kind == Job.kind,
+            newer.state == JobState.SUCCEEDED,
+            newer.organization_id.is_(None),
+            newer.started_at > Job.started_at,
+        )
+        needless = or_(
+            Job.state != JobState.SUCCEEDED, Job.organization_id.is_not(None), succeeded_later.exists()
+        )
+        old = select(Job.id).where(Job.finished_at < before, needless).order_by(Job.finished_at).limit(limit)
+        return len((await self._session.execute(delete(Job).where(Job.id.in_(old)).returning(Job.id))).all())
+
     async def add_page(self, job_id: UUID, page: int, iccids: Sequence[str]) -> None:
         """Note a finished page."""
         self._session.add(JobPage(job_id=job_id, page=page, iccids=list(iccids)))

@@ -1,0 +1,64 @@
+"""The handler of cleanup jobs: what is old goes, table by table, in transactions of bounded size."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet_kit import idempotency
+from fleet_kit.database import Sessions
+from fleet_kit.scope import EVERYTHING
+from sim_service.events.jobs import EventRetention
+from sim_service.jobs.repository import JobRepository
+from sim_service.jobs.runner import Held
+from sim_service.settings import Settings
+
+_AT_ONCE = 5_000
+
+Forget = Callable[[], Awaitable[int]]
+"""Deletes what is old and returns how many rows went."""
+
+
+class Cleanup:
+    """Works on cleanup jobs. `rules`: what is forgotten, by the name that the job's result gives it."""
+
+    def __init__(self, rules: Mapping[str, Forget]) -> None:
+        self._rules = rules
+
+    async def run(self, held: Held) -> None:
+        """Follow every rule once; a restarted job finds only what is left."""
+        for name, forget in self._rules.items():
+            number = await forget()
+            async with held.sessions.begin() as session:
+                job = await held.in_transaction(session)
+                job.count(**{name: number})
+                job.done, job.total = min(job.done + 1, len(self._rules)), len(self._rules)
+
+
+def cleanup(settings: Settings, sessions: Sessions) -> Cleanup:
+    """What this service forgets, and after how long."""
+    jobs, keys = timedelta(days=settings.jobs_kept_days), timedelta(hours=settings.idempotency_kept_hours)
+
+    async def old_jobs(session: AsyncSession) -> int:
+        return await JobRepository(session, EVERYTHING).forget(datetime.now(UTC) - jobs, _AT_ONCE // 50)
+
+    async def old_keys(session: AsyncSession) -> int:
+        return await idempotency.forget(session, datetime.now(UTC) - keys, _AT_ONCE)
+
+    return Cleanup(
+        {
+            "jobs": lambda: _until_none(sessions, old_jobs),
+            "idempotency_keys": lambda: _until_none(sessions, old_keys),
+            "sim_events": EventRetention(sessions, days=settings.event_kept_days).purge,
+        }
+    )
+
+
+async def _until_none(sessions: Sessions, forget: Callable[[AsyncSession], Awaitable[int]]) -> int:
+    gone = 0
+    while True:
+        async with sessions.begin() as session:
+            number = await forget(session)
+        if not number:
+            return gone
+        gone += number
