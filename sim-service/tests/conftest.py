@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -24,6 +24,7 @@ from sim_service.migrate import MIGRATIONS
 from sim_service.settings import Settings
 from sim_service.tables import metadata
 
+from .carrier_support import QUICK
 from .support import Fleet, SandboxUnderTest, client_of
 
 
@@ -166,6 +167,15 @@ async def fleet(
     await fleet.calm_breaker()
     yield fleet
     await fleet.close()
+
+
+@pytest.fixture
+def hasty(fleet: Fleet) -> Iterator[Fleet]:
+    """The service with time-outs of half a second."""
+    transport = fleet.app.state.resources.carrier._transport
+    patience, transport._patience = transport._patience, QUICK
+    yield fleet
+    transport._patience = patience
 
 
 __all__ = ["client_of"]

@@ -13,7 +13,7 @@ from sim_service.orders.placing import OrderPlacer
 
 from .money_support import DAY, agree, control, look, ours, pass_time, quiet, spoil, theirs, top_up
 from .support import Fleet
-from .test_topups import LOST, hasty  # noqa: F401  the fixture
+from .test_topups import LOST
 
 WANTED = {"products": [{"product_id": 1001, "quantity": 3}], "customer_reference": "spring"}
 
@@ -65,7 +65,7 @@ async def test_sims_are_ordered_once_and_the_order_is_followed(fleet: Fleet) -> 
 
 
 @pytest.mark.parametrize("fault", LOST)
-async def test_whatever_becomes_of_the_answer_sims_are_ordered_once(hasty: Fleet, fault: str) -> None:  # noqa: F811
+async def test_whatever_becomes_of_the_answer_sims_are_ordered_once(hasty: Fleet, fault: str) -> None:
     fleet = hasty
     spoil(fleet, path="/v1/orders", method="POST", **LOST[fault])
     answer = await place(fleet)

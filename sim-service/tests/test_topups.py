@@ -1,7 +1,6 @@
 """Top-ups: bought once, whatever happens on the way; the ledgers on both sides agree."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from sim_service.carrier.facts import PaymentMethod
 from sim_service.topups.ledger import Prices, Purchase
 from sim_service.topups.service import TopUpService
 
-from .carrier_support import QUICK
 from .money_support import agree, control, look, ours, pass_time, quiet, spoil, theirs, top_up
 from .support import Fleet
 
@@ -30,15 +28,6 @@ LOST: dict[str, dict[str, Any]] = {
     "expired token": {"kind": "expired_token"},
     "late": {"kind": "delay", "seconds": 0.8},
 }
-
-
-@pytest.fixture
-def hasty(fleet: Fleet) -> Iterator[Fleet]:
-    """The service with time-outs of half a second."""
-    transport = fleet.app.state.resources.carrier._transport
-    patience, transport._patience = transport._patience, QUICK
-    yield fleet
-    transport._patience = patience
 
 
 async def test_a_top_up_is_ordered_and_booked_once_it_is_paid(fleet: Fleet) -> None:
@@ -275,3 +264,26 @@ async def test_a_top_up_of_another_organisation_s_sim_or_by_a_viewer_is_refused(
     assert (await top_up(fleet, iccid, payment_method="barter")).status_code == 422
     assert (await top_up(fleet, iccid, amount=3)).status_code == 422
     assert (await fleet.ours.viewer.get("/topups/months?from=2026-13")).status_code == 422
+
+
+async def test_what_nobody_can_look_up_is_settled_by_an_admin(fleet: Fleet) -> None:
+    first, second = await fleet.owned_sims(2)
+    fleet.sandbox.sandbox.world.behaviours.v1_enabled = False
+    spoil(fleet, "drop", when="after", count=2)
+    for iccid in (first, second):
+        await top_up(fleet, iccid)
+    await fleet.rows("UPDATE top_ups SET before = NULL RETURNING id")
+    await pass_time(fleet, 3)
+    await look(fleet, give_up=0)
+    rows = {row["iccid"]: row for row in await ours(fleet)}
+    assert {row["state"] for row in rows.values()} == {"unknown"}, "nothing tells what was there before"
+    for iccid, state in ((first, "booked"), (second, "failed")):
+        path = f"/topups/{rows[iccid]['id']}/settle"
+        assert (await fleet.ours.operator.post(path, json={"state": state})).status_code == 403
+        assert (await fleet.theirs.admin.post(path, json={"state": state})).status_code == 404
+        settled = (await fleet.ours.admin.post(path, json={"state": state})).json()
+        assert settled["state"] == state
+        again = await fleet.ours.admin.post(path, json={"state": state})
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "TOPUP_SETTLED")
+    assert settled["reason"] == "SETTLED_BY_HAND"
+    assert [event["data"]["iccid"] for event in await fleet.events("sim.topped_up")] == [first]

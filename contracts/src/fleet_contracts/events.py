@@ -149,7 +149,7 @@ class QuotaData(Data):
 
 
 class TopUpData(Data):
-    """Volume was ordered for a SIM."""
+    """Volume that was bought for a SIM is there; `order_id` is the carrier's order, where it shows one."""
 
     iccid: str
     order_id: str | None = None
@@ -281,7 +281,7 @@ class SimQuotaExhausted(FleetEvent):
 
 
 class SimToppedUp(FleetEvent):
-    """Volume was ordered for a SIM."""
+    """Volume that was bought for a SIM is there; once for each purchase."""
 
     type: Literal["sim.topped_up"] = "sim.topped_up"
     data: TopUpData

@@ -34,6 +34,7 @@ SPENT = (*PENDING, PurchaseState.BOOKED)
 
 NOT_FOUND = "CARRIER_ORDER_NOT_FOUND"
 NEVER_SENT = "NEVER_SENT"
+BY_HAND = "SETTLED_BY_HAND"
 UNSETTLED_ROWS = text("state IN ('requested', 'sent', 'unknown')")
 PENDING_ROWS = text("state IN ('requested', 'sent', 'unknown', 'ordered')")
 

@@ -161,6 +161,9 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     product_sync_every_seconds: float = Field(
         86_400, ge=0, description="the worker asks for the catalogue this often; 0 switches it off"
     )
+    policy_decisions_kept_days: int = Field(
+        400, ge=1, description="decisions of top-up policies are forgotten after this"
+    )
     sync_parallel_pages: int = Field(4, ge=1, le=16, description="pages of SIMs in flight during a sync")
     carrier_payment_method: PaymentMethod = Field(
         PaymentMethod.BANK_TRANSFER, description="how top-ups are paid where nothing else is said"

@@ -11,6 +11,7 @@ from fleet_kit.scope import EVERYTHING
 from sim_service.events.jobs import EventRetention
 from sim_service.jobs.repository import JobRepository
 from sim_service.jobs.runner import Held
+from sim_service.policies.repository import PolicyRepository
 from sim_service.settings import Settings
 
 _AT_ONCE = 5_000
@@ -45,10 +46,15 @@ def cleanup(settings: Settings, sessions: Sessions) -> Cleanup:
     async def old_keys(session: AsyncSession) -> int:
         return await idempotency.forget(session, datetime.now(UTC) - keys, _AT_ONCE)
 
+    async def old_decisions(session: AsyncSession) -> int:
+        before = datetime.now(UTC).date() - timedelta(days=settings.policy_decisions_kept_days)
+        return await PolicyRepository(session, EVERYTHING).forget(before, _AT_ONCE)
+
     return Cleanup(
         {
             "jobs": lambda: _until_none(sessions, old_jobs),
             "idempotency_keys": lambda: _until_none(sessions, old_keys),
+            "policy_decisions": lambda: _until_none(sessions, old_decisions),
             "sim_events": EventRetention(sessions, days=settings.event_kept_days).purge,
         }
     )

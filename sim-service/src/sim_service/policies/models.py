@@ -199,4 +199,5 @@ class PolicyDecision(Base):
             postgresql_where=REPEATABLE_ROWS,
         ),
         Index("ix_policy_decisions_policy_id", "policy_id", "id"),
+        Index("ix_policy_decisions_day", "day"),
     )

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -145,6 +145,12 @@ class PolicyRepository:
             .order_by(Sim.iccid)
         )
         return (await self._session.execute(statement)).scalars().all()
+
+    async def forget(self, before: date, limit: int) -> int:
+        """Delete up to so many decisions of days before this; how many went."""
+        old = select(PolicyDecision.id).where(PolicyDecision.day < before).limit(limit)
+        statement = delete(PolicyDecision).where(PolicyDecision.id.in_(old)).returning(PolicyDecision.id)
+        return len((await self._session.execute(statement)).all())
 
     def _mine(self) -> Select[Policy]:
         return select(Policy).where(self._scope.where(Policy.organization_id), Policy.deleted_at.is_(None))

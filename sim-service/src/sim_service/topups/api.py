@@ -12,12 +12,13 @@ from sim_service.iccid import IccidPath
 from sim_service.repeats import RepeatKey
 from sim_service.resources import AppCarrier, AppSessions, AppSettings
 from sim_service.topups.ledger import Prices, Purchase
-from sim_service.topups.models import PurchaseKind
+from sim_service.topups.models import PurchaseKind, TopUpState
 from sim_service.topups.schemas import (
     ExtensionIn,
     MonthOut,
     Months,
     MonthsOut,
+    SettleIn,
     SimTopUpQuery,
     TopUpIn,
     TopUpOut,
@@ -122,3 +123,9 @@ async def list_months(top_ups: TopUps, wanted: Annotated[Months, Depends(months)
 async def read_top_up(top_up_id: UUID, top_ups: TopUps) -> TopUpOut:
     """One purchase as it stands."""
     return TopUpOut.model_validate(await top_ups.get(top_up_id))
+
+
+@router.post("/topups/{top_up_id}/settle")
+async def settle_top_up(top_up_id: UUID, body: SettleIn, user: CurrentUser, top_ups: TopUps) -> TopUpOut:
+    """Admin; say what became of a purchase that cannot be looked up, as read in the carrier's portal."""
+    return TopUpOut.model_validate(await top_ups.settle(top_up_id, TopUpState(body.state), user))

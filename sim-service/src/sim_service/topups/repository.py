@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.keyset import Found, Order, find_page
@@ -130,10 +130,11 @@ class TopUpRepository:
         statement = self._mine().where(TopUp.iccid == iccid, TopUp.state.in_(UNSETTLED))
         return (await self._session.execute(statement)).scalar_one_or_none()
 
-    async def given_up(self, iccids: Collection[str], reason: str) -> Sequence[TopUp]:
-        """Failed purchases for these SIMs with this reason, locked, the earliest first."""
+    async def without_order(self, iccids: Collection[str], reason: str) -> Sequence[TopUp]:
+        """Unknown purchases for these SIMs, and failed ones with this reason, locked, the earliest first."""
+        given_up = and_(TopUp.state == TopUpState.FAILED, TopUp.reason == reason)
         statement = self._mine().where(
-            TopUp.iccid.in_(iccids), TopUp.state == TopUpState.FAILED, TopUp.reason == reason
+            TopUp.iccid.in_(iccids), or_(TopUp.state == TopUpState.UNKNOWN, given_up)
         )
         return (await self._session.execute(statement.order_by(TopUp.id).with_for_update())).scalars().all()
 

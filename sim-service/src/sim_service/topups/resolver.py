@@ -22,6 +22,7 @@ from sim_service.topups.repository import TopUpRepository
 
 log = structlog.get_logger(__name__)
 _BATCH = 200
+_REFRESHED_AT_ONCE = 20
 _QUOTA_PATIENCE = timedelta(days=7)
 """Where only the quota can tell, a bank transfer has to have time to arrive before a purchase is given up."""
 
@@ -102,13 +103,13 @@ class Resolver:
             await self.take_over(order)
 
     async def noticed(self, order: CarrierOrder) -> None:
-        """A new order was read on another way: it may be one whose purchase was given up too early."""
+        """A new order was read on another way: its purchase may be looked for, or given up too early."""
         async with self._sessions.begin() as session:
             ledger = TopUpRepository(session, EVERYTHING)
             taken = await ledger.assigned([order.number])
-            for row in await ledger.given_up(order.iccids, NOT_FOUND):
-                late = candidates(row, [order]) and (order.number, row.iccid) not in taken
-                if late and await ledger.unsettled(row.iccid) is None and row.ordered(order.number):
+            for row in await ledger.without_order(order.iccids, NOT_FOUND):
+                fits = candidates(row, [order]) and (order.number, row.iccid) not in taken
+                if fits and await ledger.unsettled(row.iccid) in {None, row} and row.ordered(order.number):
                     taken.add((order.number, row.iccid))
         await self.take_over(order)
 
@@ -137,9 +138,9 @@ class Resolver:
         await self._refresh([row] if booked else [])
 
     async def _refresh(self, rows: Sequence[TopUp]) -> None:
-        """Let what is left be known at once, so that nobody buys again for want of it."""
-        for row in rows:
-            metrics.BOOKED.inc()
+        """Let what is left be known at once; of many SIMs it is for the jobs on quotas to find out."""
+        metrics.BOOKED.inc(len(rows))
+        for row in rows[:_REFRESHED_AT_ONCE]:
             for kind in QuotaKind:
                 try:
                     await self._quotas.refresh(row.iccid, kind, Priority.BACKGROUND)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -32,6 +32,12 @@ class ExtensionIn(StrictModel):
     """Another product to go on with; without one the SIM keeps its own."""
 
     product_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
+class SettleIn(StrictModel):
+    """What became of a purchase by the carrier's own word."""
+
+    state: Literal["booked", "failed"]
 
 
 class TopUpOut(ResponseModel):

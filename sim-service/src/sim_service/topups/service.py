@@ -10,15 +10,19 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
-from fleet_kit.errors import FleetError, NotFound
+from fleet_kit.errors import Conflict, FleetError, NotFound
 from fleet_kit.keyset import Found
+from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
+from fleet_kit.principal import Principal, Role
 from fleet_kit.scope import Scope
+from sim_service.attempts import BY_HAND
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.facts import Priority, QuotaKind
 from sim_service.quotas.service import QuotaService
 from sim_service.repeats import Repeat
 from sim_service.sims.service import SimService, not_found, owner_of
+from sim_service.topups import events
 from sim_service.topups.ledger import Ledger, Prices, Purchase
 from sim_service.topups.models import TopUp, TopUpState
 from sim_service.topups.repository import MonthRow, TopUpFilter, TopUpRepository
@@ -89,6 +93,23 @@ class TopUpService:
         if row is None:
             raise NotFound("no such purchase", code="TOPUP_NOT_FOUND")
         return row
+
+    async def settle(self, top_up_id: UUID, state: TopUpState, user: Principal) -> TopUp:
+        """Settle by hand what nobody can look up any more; raises NotFound, Forbidden, or Conflict.
+
+        Only an unknown purchase, or one whose order the carrier no longer shows, may be settled so.
+        """
+        await self.get(top_up_id)
+        user.require(Role.ADMIN)
+        async with self._sessions.begin() as session:
+            (row,) = await TopUpRepository(session, self._scope).all_of([top_up_id], for_update=True)
+            if row.state not in {TopUpState.UNKNOWN, TopUpState.ORDERED}:
+                raise Conflict("the purchase is not open", code="TOPUP_SETTLED", details={"state": row.state})
+            if state == TopUpState.BOOKED and row.booked():
+                await Outbox(session).add(*events.booked(row))
+            elif state == TopUpState.FAILED:
+                row.failed(BY_HAND)
+        return await self.get(top_up_id)
 
     async def find(self, wanted: TopUpFilter, paging: PageParams) -> Found[TopUp]:
         """A page of the ledger, newest first; of one SIM also raises NotFound."""

@@ -285,6 +285,7 @@ def _create_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_decisions")),
     )
+    op.create_index("ix_policy_decisions_day", "policy_decisions", ["day"], unique=False)
     op.create_index("ix_policy_decisions_policy_id", "policy_decisions", ["policy_id", "id"], unique=False)
     op.create_index(
         "uq_policy_decisions_day",
