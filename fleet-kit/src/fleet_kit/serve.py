@@ -1,5 +1,6 @@
 """Starting a process: the API with uvicorn."""
 
+import gc
 from typing import Any, cast
 
 import uvicorn
@@ -13,6 +14,9 @@ GRACE_SECONDS = 20
 
 def serve(app: App, settings: ServiceSettings) -> None:
     """Serve until SIGTERM, then finish what is in hand."""
+    # What exists now stays for good. Looked through again with every large body, it took a third of its time.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(cast(Any, app), **_options(settings.host, settings.port))
 
 

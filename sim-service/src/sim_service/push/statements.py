@@ -1,5 +1,6 @@
 """The SQL of pushed records. Sets are written in the order of their keys, so that no two writers wait in a
-circle; nothing but what the first step really inserted reaches the sums.
+circle; nothing but what the first step really inserted reaches the sums. Owners are looked up one by one:
+a join would read all SIMs for each post, for nothing is known of the temporary table when it is planned.
 """
 
 from sqlalchemy import ARRAY, String, Text, Uuid, bindparam, text
@@ -15,10 +16,11 @@ _NEW = """
     WITH fresh AS (
         INSERT INTO stream_records
             (month, id, organization_id, iccid, hour, data_mo_bytes, data_mt_bytes, sms_mo, sms_mt)
-        SELECT date_trunc('month', at AT TIME ZONE 'UTC')::date, id, sims.organization_id, incoming.iccid,
+        SELECT date_trunc('month', at AT TIME ZONE 'UTC')::date, id,
+            (SELECT organization_id FROM sims WHERE sims.iccid = incoming.iccid), iccid,
             date_trunc('hour', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
-            data_mo_bytes, data_mt_bytes, incoming.sms_mo, incoming.sms_mt
-        FROM incoming_records AS incoming LEFT JOIN sims ON sims.iccid = incoming.iccid
+            data_mo_bytes, data_mt_bytes, sms_mo, sms_mt
+        FROM incoming_records AS incoming
         ORDER BY 1, 2
         ON CONFLICT DO NOTHING
         RETURNING organization_id, iccid, hour, data_mo_bytes, data_mt_bytes, sms_mo, sms_mt
