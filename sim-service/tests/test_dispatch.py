@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import aio_pika
 import asyncpg
 import httpx
 
 from fleet_contracts.topology import SIM_TASKS
+from fleet_infra.broker_users import broker_users
+from fleet_infra.secret_store import Secrets
 from fleet_kit.testing import eventually
 from sim_service.dispatch.hints import Hints, Receivers
 from sim_service.dispatch.pool import JobPool
@@ -181,6 +184,27 @@ async def test_hints_come_back_after_their_connections_were_cut(
             await eventually(lambda: over(fleet), timeout=20)
             await fleet.rows("DELETE FROM jobs RETURNING id")
         await eventually(lambda: again_by_broker(fleet, before), timeout=30)
+
+
+async def test_the_rights_of_the_services_own_user_suffice(
+    fleet: Fleet, amqp_url: str, rabbitmq_management: httpx.Client
+) -> None:
+    rights = next(user for user in broker_users(Secrets()) if user.name == "fleet-sim")
+    parts = urlsplit(amqp_url)
+    name, vhost = f"sim-{uuid4().hex[:8]}", parts.path[1:]
+    given = {"configure": rights.configure, "write": rights.write, "read": rights.read}
+    user = {"password": "pw-of-a-test", "tags": ""}
+    for path, body in ((f"/users/{name}", user), (f"/permissions/{vhost}/{name}", given)):
+        (await asyncio.to_thread(rabbitmq_management.put, path, json=body)).raise_for_status()
+    before = dispatched("broker")
+    try:
+        replica = Replica(fleet, f"amqp://{name}:pw-of-a-test@{parts.hostname}:{parts.port}/{vhost}")
+        async with replica.running():
+            await fleet.request(JobKind.SYNC_SIMS)
+            await eventually(lambda: over(fleet))
+        assert (dispatched("broker"), len(replica.began)) == (before + 1, 1)
+    finally:
+        await asyncio.to_thread(rabbitmq_management.delete, f"/users/{name}")
 
 
 async def cut(management: httpx.Client, name: str) -> bool:

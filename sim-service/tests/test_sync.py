@@ -107,7 +107,8 @@ async def test_a_second_sync_writes_only_what_changed(fleet: Fleet) -> None:
     assert written == [changed.iccid]
     events = await fleet.events("sim.")
     assert [event["type"] for event in events] == ["sim.status_changed", "sim.updated"]
-    assert events[0]["data"] == {"iccid": changed.iccid, "status": "disabled", "previous": "enabled"}
+    told = {"iccid": changed.iccid, "status": "disabled", "previous": "enabled", "desired": None}
+    assert events[0]["data"] == told
     assert events[1]["data"]["label"] == "renamed"
     sim = (await fleet.ours.viewer.get(f"/sims/{fleet.sandbox.sims()[0].iccid}")).json()
     assert sim["synced_at"] > sim["updated_at"], "an unchanged SIM is vouched for without being written"
