@@ -267,6 +267,21 @@ async def test_what_was_not_sent_in_its_time_expires(fleet: Fleet) -> None:
     assert at_carrier(fleet, iccid) == []
 
 
+async def test_a_message_that_waits_dies_with_the_ownership_of_its_sim(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    message = await send(fleet, iccid, text="from the owner before", send_at=_soon())
+    assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code < 300
+    await fleet.claim(iccid, by=fleet.theirs)
+    await fleet.rows("UPDATE sms_messages SET at = now(), look_at = now() RETURNING 1")
+    await duty(fleet).both()
+    assert at_carrier(fleet, iccid) == []
+    mine = (await fleet.ours.viewer.get("/sims/sms")).json()["items"]
+    assert [(one["id"], one["state"], one["error_code"]) for one in mine] == [
+        (message["id"], "cancelled", "SIM_RELEASED")
+    ]
+    assert (await fleet.theirs.viewer.get(f"/sims/{iccid}/sms")).json()["items"] == []
+
+
 async def test_nobody_else_sees_or_sends(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     message = await send(fleet, iccid, text="ours")

@@ -78,6 +78,9 @@ class SmsDispatch:
             if message.deadline <= now:
                 message.stop(State.EXPIRED, "SMS_EXPIRED", "its time was over before it was sent")
                 return None
+            if not await sms.still_owned(message):
+                message.stop(State.CANCELLED, "SIM_RELEASED", "the SIM no longer belongs to who wrote this")
+                return None
             part = next(part for part in message.parts if part.state == State.PENDING)
             part.state, part.asked_at = State.ASKED, now
             message.state, message.look_at = State.PENDING, now + ASK_WITHIN

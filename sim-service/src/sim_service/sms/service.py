@@ -134,6 +134,11 @@ class SmsService:
         until = datetime.now(UTC) + ASK_WITHIN
         return await self._messages.claim_due(direction, states, until=until, limit=limit)
 
+    async def still_owned(self, message: SmsMessage) -> bool:
+        """Whether the SIM belongs to whom the message does; it may have been released since."""
+        sim = await SimService(self._session, self._scope).get(message.iccid)
+        return sim.organization_id == message.organization_id
+
     async def one_at_a_time(self, iccid: str) -> None:
         """Until the commit nobody else takes in anything for this SIM; call it before messages are locked."""
         await self._messages.one_at_a_time(iccid)
