@@ -204,7 +204,7 @@ async def test_without_v1_what_needs_it_says_so_and_what_is_known_is_shown(fleet
 
 async def test_an_order_that_makes_no_sense_is_refused(fleet: Fleet) -> None:
     await fleet.ours.viewer.get("/products")
-    for wrong in (
+    refused: list[dict[str, Any]] = [
         {"products": []},
         {"products": [{"product_id": 1001, "quantity": 0}]},
         {"products": [{"product_id": 1001, "quantity": 1}, {"product_id": 1001, "quantity": 2}]},
@@ -213,7 +213,8 @@ async def test_an_order_that_makes_no_sense_is_refused(fleet: Fleet) -> None:
         {"address": {"street": "x", "zip": "1", "city": "y", "country": "Germany"}},
         {"address": {"street": "x", "zip": "1", "city": "y", "country": "DE", "planet": "Mars"}},
         {"discount": 5},
-    ):
+    ]
+    for wrong in refused:
         answer = await place(fleet, **wrong)
         assert answer.status_code == 422, (wrong, answer.text)
     keyless = await fleet.ours.admin.post("/orders", json=WANTED)

@@ -266,7 +266,7 @@ async def test_policies_are_kept_by_their_organisation(fleet: Fleet) -> None:
 
 async def test_a_policy_that_makes_no_sense_is_refused(fleet: Fleet) -> None:
     good = {"name": "x", "trigger": {"forecast_below_days": 3}, "budget_per_month": "10"}
-    for wrong in (
+    refused: list[dict[str, Any]] = [
         {"trigger": {}},
         {"budget_per_month": "0"},
         {"budget_per_month": "1.001"},
@@ -277,7 +277,8 @@ async def test_a_policy_that_makes_no_sense_is_refused(fleet: Fleet) -> None:
         {"payment_method": "barter"},
         {"colour": "red"},
         {"name": ""},
-    ):
+    ]
+    for wrong in refused:
         answer = await fleet.ours.operator.post("/topup-policies", json=good | wrong)
         assert answer.status_code == 422, (wrong, answer.text)
     assert (await fleet.ours.viewer.post("/topup-policies", json=good)).status_code == 403
