@@ -54,7 +54,10 @@ class Timed:
 
 
 def run(fleet: Fleet) -> Row:
-    """The slowest of all orders and filters: first pages with their totals, and page 2,000 by cursor."""
+    """The slowest of all orders and filters: first pages with their totals, and page 2,000 by cursor.
+
+    No request is the same as one before it, so that no answer comes from the service's cache.
+    """
     first, last = asyncio.run(_measure(fleet))
     worst = max(first, last, key=lambda page: page.own)
     return Row(
@@ -89,10 +92,10 @@ class _Pages:
 
     async def first(self, sort: str, params: dict[str, str], condition: str) -> Timed:
         mine = f"FROM sims WHERE organization_id = $1 AND {condition}"
-        page = f"SELECT * {mine} ORDER BY {sort}, iccid LIMIT {PAGE_SIZE + 1}"
+        page = f"SELECT * {mine} ORDER BY {sort}, iccid LIMIT $2"
 
-        async def bare() -> None:
-            await self._database.fetch(page, self._owner)
+        async def bare(size: int) -> None:
+            await self._database.fetch(page, self._owner, size + 1)
             await self._database.fetchval(f"SELECT count(*) {mine}", self._owner)
 
         return Timed(await _median(partial(self._get, {"sort": sort, **params})), await _median(bare))
@@ -101,26 +104,26 @@ class _Pages:
         mine = "FROM sims WHERE organization_id = $1"
         place = f"SELECT {sort} AS value, iccid {mine} ORDER BY {sort}, iccid LIMIT 1"
         before = await self._database.fetchrow(f"{place} OFFSET {SIMS - PAGE_SIZE - 1}", self._owner)
-        behind = f"({sort}, iccid) > ($2, $3) ORDER BY {sort}, iccid LIMIT {PAGE_SIZE + 1}"
+        behind = f"({sort}, iccid) > ($2, $3) ORDER BY {sort}, iccid LIMIT $4"
         cursor = encode_cursor([sort, before["value"], before["iccid"]])
 
-        async def bare() -> None:
+        async def bare(size: int) -> None:
             query = f"SELECT * {mine} AND {behind}"
-            assert len(await self._database.fetch(query, self._owner, *before)) == PAGE_SIZE
+            assert len(await self._database.fetch(query, self._owner, *before, size + 1)) == PAGE_SIZE
 
         return Timed(await _median(partial(self._get, {"sort": sort, "cursor": cursor})), await _median(bare))
 
-    async def _get(self, params: dict[str, str]) -> None:
-        answer = await self._http.get("/sims", params={"page_size": str(PAGE_SIZE), **params})
+    async def _get(self, params: dict[str, str], size: int) -> None:
+        answer = await self._http.get("/sims", params={"page_size": str(size), **params})
         assert answer.raise_for_status().json()["items"]
 
 
-async def _median(ask: Callable[[], Awaitable[None]]) -> float:
-    """Milliseconds of the middle one of ROUNDS, after one that does not count."""
-    await ask()
+async def _median(ask: Callable[[int], Awaitable[None]]) -> float:
+    """Milliseconds of the middle one of ROUNDS, after one that does not count; each page is a row longer."""
+    await ask(PAGE_SIZE)
     taken = []
-    for _ in range(ROUNDS):
+    for more in range(1, ROUNDS + 1):
         began = time.perf_counter()
-        await ask()
+        await ask(PAGE_SIZE + more)
         taken.append((time.perf_counter() - began) * 1000)
     return statistics.median(taken)
