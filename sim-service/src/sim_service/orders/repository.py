@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, func, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -116,8 +116,12 @@ class OrderRepository:
     def _mine(self) -> Select[Order]:
         if self._scope == EVERYTHING:
             return select(Order)
-        touched = select(OrderItem.order_number).where(self._scope.where(OrderItem.organization_id))
-        return select(Order).where(or_(self._scope.where(Order.organization_id), Order.number.in_(touched)))
+        # A union rather than OR: each half has an index, the two conditions together have none.
+        mine = union(
+            select(Order.number).where(self._scope.where(Order.organization_id)),
+            select(OrderItem.order_number).where(self._scope.where(OrderItem.organization_id)),
+        )
+        return select(Order).where(Order.number.in_(mine))
 
 
 class OrderRequestRepository:
