@@ -43,14 +43,9 @@ async def take_stream(
     request: Request, caller: PushCaller, streams: Annotated[Streams, Depends(_streams)]
 ) -> StreamedOut:
     """The carrier's Data Streamer: usage and events, nested or flat; 200 once all of it is stored."""
-    records = _records(await request.body())
-    streamed = await streams.take(records)
-    return StreamedOut(
-        received=len(records),
-        usage=len(streamed.usage),
-        events=len(streamed.events),
-        rejected=len(streamed.unreadable),
-    )
+    streamed = await streams.take(_records(await request.body()))
+    usage, events, rejected = len(streamed.usage), len(streamed.events), len(streamed.unreadable)
+    return StreamedOut(received=usage + events + rejected, usage=usage, events=events, rejected=rejected)
 
 
 def _records(body: bytes) -> list[Any]:
