@@ -21,6 +21,8 @@ from fleet_infra.layout import Layout
 from fleet_infra.supervisor import Supervisor
 from fleet_kit.testing import eventually
 
+from .sim_support import Carrier
+
 PASSWORD = "correct horse battery"
 
 
@@ -220,3 +222,15 @@ async def listen(fleet: dict[str, Any]) -> AsyncIterator[Callable[..., Awaitable
     yield connect
     for client in clients:
         await client.disconnect()
+
+
+@pytest.fixture
+async def carrier(fleet: dict[str, Any]) -> AsyncIterator[Carrier]:
+    """The sandbox behind the fleet, without faults before and after."""
+    if "sandbox_url" not in fleet:
+        pytest.skip("the carrier's sandbox of this fleet cannot be reached from here")
+    async with httpx.AsyncClient(base_url=fleet["sandbox_url"], timeout=30) as http:
+        sandbox = Carrier(http)
+        await sandbox.calm()
+        yield sandbox
+        await sandbox.calm()

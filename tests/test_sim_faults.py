@@ -1,7 +1,7 @@
 """What sim-service makes of a carrier that misbehaves, through the gateway; the carrier's own books judge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -31,17 +31,6 @@ READS = (
     "delay",
 )
 SETTLED = {"sent", "delivered"}
-
-
-@pytest.fixture
-async def carrier(fleet: dict[str, Any]) -> AsyncIterator[Carrier]:
-    if "sandbox_url" not in fleet:
-        pytest.skip("the carrier's sandbox of this fleet cannot be reached from here")
-    async with httpx.AsyncClient(base_url=fleet["sandbox_url"], timeout=30) as http:
-        sandbox = Carrier(http)
-        await sandbox.calm()
-        yield sandbox
-        await sandbox.calm()
 
 
 class Errand:

@@ -6,13 +6,12 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from device_simulator.profiles import DevicesFile, Sensors, blueprints
@@ -35,16 +34,6 @@ profiles:
          bytes_per_second: 600, background: 1}
 """
 """About 25 MB a day, so that 500 MB last for three weeks."""
-
-
-@pytest.fixture
-async def carrier(fleet: dict[str, Any]) -> AsyncIterator[Carrier]:
-    if "sandbox_url" not in fleet:
-        pytest.skip("the carrier's sandbox of this fleet cannot be reached from here")
-    async with httpx.AsyncClient(base_url=fleet["sandbox_url"], timeout=30) as http:
-        sandbox = Carrier(http)
-        await sandbox.calm()
-        yield sandbox
 
 
 async def simulate(fleet: dict[str, Any], person: Any, folder: Path, start: datetime) -> list[dict[str, Any]]:
