@@ -27,7 +27,8 @@ def record(
 
 async def push(fleet: Fleet, records: Sequence[Any], auth: tuple[str, str] | None = AUTH) -> httpx.Response:
     """Post to the streamer's endpoint."""
-    return await fleet.anyone.post("/sim/push/streamer", json=list(records), auth=auth)
+    login = httpx.BasicAuth(*auth) if auth else None
+    return await fleet.anyone.post("/sim/push/streamer", json=list(records), auth=login or httpx.Auth())
 
 
 async def pushed(fleet: Fleet, *records: Any) -> dict[str, Any]:

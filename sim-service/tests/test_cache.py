@@ -34,7 +34,7 @@ async def cache(fleet: Fleet, redis: Redis) -> AsyncIterator[ReadCache]:
 
 
 def reads(what: Read, outcome: str) -> float:
-    return READS.labels(what, outcome)._value.get()
+    return float(READS.labels(what, outcome)._value.get())
 
 
 class Shown(ResponseModel):

@@ -63,7 +63,8 @@ class Patient:
         assert code in causes, body
         assert causes[code]["explanation"]
         assert causes[code]["advice"]
-        return causes[code] | {"verdict": body["verdict"], "first": body["causes"][0]["code"], "body": body}
+        cause: dict[str, Any] = causes[code]
+        return cause | {"verdict": body["verdict"], "first": body["causes"][0]["code"], "body": body}
 
 
 async def link(fleet: Fleet, iccid: str, device_id: UUID) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
@@ -78,7 +79,7 @@ async def over(fleet: Fleet, number: int = 1) -> bool:
 
 
 def dispatched(way: str) -> float:
-    return DISPATCHED.labels(way)._value.get()
+    return float(DISPATCHED.labels(way)._value.get())
 
 
 async def test_of_two_replicas_one_works_on_a_job(fleet: Fleet, amqp_url: str) -> None:
@@ -272,7 +273,7 @@ async def test_two_replicas_that_start_at_once_sync_once(fresh: Settings, sandbo
                 await stack.enter_async_context(
                     process("sim_service.worker", env | {"WORKER_PORT": str(port)})
                 )
-            await asyncio.gather(*(eventually(lambda p=port: healthy(p), timeout=30) for port in ports))
+            await asyncio.gather(*(eventually(partial(healthy, port), timeout=30) for port in ports))
             done = "SELECT count(*) = 1 FROM jobs WHERE kind = 'sync_sims' AND state = 'succeeded'"
             await eventually(lambda: counted(database, done), timeout=30)
             async with httpx.AsyncClient(trust_env=False) as http:

@@ -176,7 +176,8 @@ async def test_pages_by_number_and_by_cursor_hold_every_event_once(fleet: Fleet)
     path = f"/sims/{iccid}/events?page_size=3"
     by_number = [(await fleet.ours.viewer.get(f"{path}&page={page}")).json() for page in (1, 2, 3)]
     assert [page["total"] for page in by_number] == [7, 7, 7]
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = (await fleet.ours.viewer.get(path + (f"&cursor={cursor}" if cursor else ""))).json()
         seen += [item["id"] for item in page["items"]]

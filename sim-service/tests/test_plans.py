@@ -65,8 +65,8 @@ def examples(parameter: dict[str, Any]) -> list[Any]:
     for choice in [schema, *schema.get("anyOf", []), schema.get("items", {})]:
         if "enum" in choice:
             return list(choice["enum"])
-        kind = {"boolean": [True], "integer": [1], "number": [1]}.get(choice.get("type", ""))
-        if kind:
+        simple: dict[str, list[Any]] = {"boolean": [True], "integer": [1], "number": [1]}
+        if kind := simple.get(choice.get("type", "")):
             return kind
         if choice.get("type") == "string":
             by_format = {"uuid": "01890000-0000-7000-8000-000000000001", "date": "2026-01-01"}

@@ -68,8 +68,9 @@ async def test_only_admins_release_and_unclaimed_sims_cannot_be(fleet: Fleet) ->
     free = fleet.sandbox.sims()[5].iccid
     answer = await fleet.platform.delete(f"/sims/{free}/claim")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "SIM_UNCLAIMED")
-    for wrong in ({"iccids": []}, {"iccids": ["89882806660000000001"]}, {"iccids": ["12"]}, {}):
-        assert (await fleet.ours.admin.post("/sims/release", json=wrong)).status_code == 422
+    wrong: tuple[list[str], ...] = ([], ["89882806660000000001"], ["12"])
+    for body in (*({"iccids": iccids} for iccids in wrong), {}):
+        assert (await fleet.ours.admin.post("/sims/release", json=body)).status_code == 422
 
 
 async def test_releases_and_claims_at_once_leave_one_owner(fleet: Fleet) -> None:

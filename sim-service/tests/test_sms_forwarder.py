@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 import uvicorn
 
@@ -188,8 +189,8 @@ async def test_only_the_carrier_may_push(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     record = from_sim(fleet, iccid, "x")
     for method in ("POST", "PATCH"):
-        for auth in (None, ("carrier", "wrong"), ("", "")):
-            answer = await fleet.anyone.request(method, PATH, json=record, **({"auth": auth} if auth else {}))
+        for auth in (httpx.Auth(), httpx.BasicAuth("carrier", "wrong"), httpx.BasicAuth("", "")):
+            answer = await fleet.anyone.request(method, PATH, json=record, auth=auth)
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"].startswith("Basic")
         for content, status in ((b"{", 400), (b"[]", 422), (b'"x"', 422)):
