@@ -36,6 +36,9 @@ from sim_service.lifecycle.models import OPEN_STATES, ActionKind, ActionState, S
 from sim_service.sims.models import Sim
 
 _BATCH = 500
+_AT_ONCE = 20_000
+"""So many rows one statement writes: it stays within the time that a statement may take."""
+
 _TOLD: tuple[Any, ...] = (
     Sim.iccid,
     Sim.organization_id,
@@ -148,7 +151,7 @@ class ImportRepository:
         left = select(Sim.device_id).join(staged, self._same()).where(staged.c.moved)
         devices = update(DeviceFacts).where(self._scope.where(DeviceFacts.organization_id))
         await self._run(devices.values(iccid=None).where(DeviceFacts.id.in_(left)))
-        await self._run(
+        change = (
             update(Sim)
             .values(
                 {
@@ -161,6 +164,9 @@ class ImportRepository:
             )
             .where(self._same(), self._reachable(), self._differs())
         )
+        last = (await self._session.scalar(select(func.max(staged.c.row)))) or 0
+        for first in range(0, last + 1, _AT_ONCE):
+            await self._run(change.where(staged.c.row.between(first, first + _AT_ONCE - 1)))
         now_in = devices.where(DeviceFacts.id == staged.c.device_id, staged.c.moved)
         await self._run(now_in.values(iccid=staged.c.iccid))
 
