@@ -65,6 +65,18 @@ def test_an_import_may_have_32_mebibytes(gateway: httpx.Client) -> None:
     assert (refused.status_code, error_of(refused)["details"]) == (413, {"limit_bytes": 33554432})
 
 
+def test_a_large_post_is_told_in_the_fleets_own_shape_that_its_service_is_away(
+    lonely_gateway: httpx.Client,
+) -> None:
+    answer = lonely_gateway.post("/api/v1/sim/push/streamer", content=b"x" * 2_000_000)
+
+    assert answer.status_code == 502
+    assert (error_of(answer)["code"], error_of(answer)["details"]) == (
+        "SERVICE_UNAVAILABLE",
+        {"service": "sim-service"},
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "service"),
     [
