@@ -30,9 +30,13 @@ reset: ## stop it and delete all data and secrets (YES=1 does not ask)
 	@infra/bootstrap.sh runtime
 	@$(FLEET) reset
 
-test: ## run every test against real servers, with coverage
+test: ## run every test against real servers, with coverage (ARGS="device-service/tests -k key" for some)
 	@infra/bootstrap.sh dev
-	@.venv/bin/pytest --cov --cov-report=term --cov-fail-under=85 $(ARGS)
+ifeq ($(ARGS),)
+	@$(PY) -m fleet_infra.testing_servers run -- .venv/bin/pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=85
+else
+	@.venv/bin/pytest $(ARGS)
+endif
 
 lint: ## style, types and import rules
 	@infra/bootstrap.sh dev

@@ -105,7 +105,11 @@ def scratch_broker(folder: Path, ports: RabbitPorts, password: str) -> RabbitSer
     )
 
 
+SHARED = "FLEET_TEST_SERVERS"
+"""Environment variable that names a file with the addresses of running servers."""
+
+
 def shared_file() -> Path | None:
-    """The file FLEET_TEST_SERVERS names, or None."""
-    named = os.environ.get("FLEET_TEST_SERVERS")
+    """The file that the environment names, or None."""
+    named = os.environ.get(SHARED)
     return Path(named) if named else None
