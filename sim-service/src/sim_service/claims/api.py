@@ -45,10 +45,4 @@ async def release_sim(iccid: IccidPath, user: CurrentUser, session: DbSession) -
 async def list_releases(user: CurrentUser, session: DbSession, paging: Paging) -> Page[ReleaseOut]:
     """SIMs that the organisation gave back, newest first."""
     found = await ReleaseService(session, user.scope).find(paging)
-    return Page(
-        items=[ReleaseOut.model_validate(release) for release in found.releases],
-        total=found.total,
-        page=paging.page if paging.cursor is None else None,
-        page_size=paging.page_size,
-        next_cursor=found.next_cursor,
-    )
+    return found.shown_as(ReleaseOut.model_validate, paging)

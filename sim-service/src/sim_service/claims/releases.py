@@ -1,14 +1,13 @@
 """The rule of releases: a SIM goes back to nobody, what it did stays with the organisation that had it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.errors import invalid
-from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.keyset import Found
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.claims.models import SimRelease
 from sim_service.claims.repository import ReleaseRepository
@@ -16,15 +15,6 @@ from sim_service.lifecycle.service import LifecycleService
 from sim_service.links.service import LinkService
 from sim_service.sims.models import Sim
 from sim_service.sims.service import SimService, not_found, owner_of
-
-
-@dataclass(frozen=True, slots=True)
-class FoundReleases:
-    """A page of releases; `total` only for pages by number."""
-
-    releases: Sequence[SimRelease]
-    total: int | None
-    next_cursor: str | None
 
 
 class ReleaseService:
@@ -52,15 +42,9 @@ class ReleaseService:
             sim.release()
         return [sim.iccid for sim in sims]
 
-    async def find(self, paging: PageParams) -> FoundReleases:
+    async def find(self, paging: PageParams) -> Found[SimRelease]:
         """One page of what was released, newest first."""
-        before = _position(paging)
-        rows = await self._releases.page(
-            limit=paging.page_size + 1, offset=0 if before else paging.offset, before=before
-        )
-        shown = rows[: paging.page_size]
-        cursor = encode_cursor([str(shown[-1].id)]) if len(rows) > len(shown) else None
-        return FoundReleases(shown, None if before else await self._releases.count(), cursor)
+        return await self._releases.page(paging)
 
 
 def _record(sim: Sim, by: UUID) -> SimRelease:
@@ -72,13 +56,3 @@ def _record(sim: Sim, by: UUID) -> SimRelease:
         released_by=by,
         released_at=datetime.now(UTC),
     )
-
-
-def _position(paging: PageParams) -> UUID | None:
-    values = paging.position(1)
-    if values is None:
-        return None
-    try:
-        return UUID(values[0])
-    except (TypeError, ValueError, AttributeError):
-        raise invalid("cursor", "not a cursor of this list") from None

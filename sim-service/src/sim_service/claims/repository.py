@@ -1,13 +1,15 @@
 """Queries on `sim_releases`."""
 
-from collections.abc import Sequence
-from uuid import UUID
-
-from sqlalchemy import Select, func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.claims.models import SimRelease
+
+# Ids are made in the order of time.
+_NEWEST = Order("-id", SimRelease.id, SimRelease.id)
 
 
 class ReleaseRepository:
@@ -20,18 +22,7 @@ class ReleaseRepository:
         """A new release."""
         self._session.add(release)
 
-    async def page(self, *, limit: int, offset: int, before: UUID | None) -> Sequence[SimRelease]:
-        """Newest first, from an offset or behind the release `before`."""
-        statement = self._mine()
-        if before is not None:
-            statement = statement.where(SimRelease.id < before)
-        statement = statement.order_by(SimRelease.id.desc()).limit(limit).offset(offset)
-        return (await self._session.execute(statement)).scalars().all()
-
-    async def count(self) -> int:
-        """How many releases there are to see."""
-        statement = select(func.count()).select_from(self._mine().subquery())
-        return (await self._session.execute(statement)).scalar_one()
-
-    def _mine(self) -> Select[SimRelease]:
-        return select(SimRelease).where(self._scope.where(SimRelease.organization_id))
+    async def page(self, paging: PageParams) -> Found[SimRelease]:
+        """A page, newest first."""
+        mine = select(SimRelease).where(self._scope.where(SimRelease.organization_id))
+        return await find_page(self._session, mine, _NEWEST, paging)

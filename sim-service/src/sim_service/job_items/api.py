@@ -20,10 +20,4 @@ async def list_items(
 ) -> Page[JobItemOut]:
     """The SIMs of a job in their order, with the result of each."""
     found = await JobItemService(session, user.scope).find(job_id, state, paging)
-    return Page(
-        items=[JobItemOut.model_validate(item) for item in found.items],
-        total=found.total,
-        page=paging.page if paging.cursor is None else None,
-        page_size=paging.page_size,
-        next_cursor=found.next_cursor,
-    )
+    return found.shown_as(JobItemOut.model_validate, paging)

@@ -7,8 +7,12 @@ from sqlalchemy import Select, String, Uuid, cast, column, func, insert, literal
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.job_items.models import ItemState, JobItem
+
+_BY_NUMBER = Order("number", JobItem.number, JobItem.number)
 
 
 class JobItemRepository:
@@ -17,19 +21,9 @@ class JobItemRepository:
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self._session, self._scope = session, scope
 
-    async def page(
-        self, job_id: UUID, state: ItemState | None, *, limit: int, offset: int, after: int | None
-    ) -> Sequence[JobItem]:
-        """By number, from an offset or behind the number `after`."""
-        statement = self._of(job_id, state).order_by(JobItem.number).limit(limit).offset(offset)
-        if after is not None:
-            statement = statement.where(JobItem.number > after)
-        return (await self._session.execute(statement)).scalars().all()
-
-    async def count(self, job_id: UUID, state: ItemState | None) -> int:
-        """How many items there are to see."""
-        found = self._of(job_id, state).subquery()
-        return (await self._session.execute(select(func.count()).select_from(found))).scalar_one()
+    async def page(self, job_id: UUID, state: ItemState | None, paging: PageParams) -> Found[JobItem]:
+        """A page by number."""
+        return await find_page(self._session, self._of(job_id, state), _BY_NUMBER, paging)
 
     async def add(self, job_id: UUID, organization_id: UUID, iccids: Sequence[str]) -> None:
         """One item for each SIM, in this order."""

@@ -22,13 +22,7 @@ async def list_jobs(
 ) -> Page[JobOut]:
     """Jobs, newest first."""
     found = await JobService(session, user.scope).find(query.filter(), paging)
-    return Page(
-        items=[JobOut.of(job, user) for job in found.jobs],
-        total=found.total,
-        page=paging.page if paging.cursor is None else None,
-        page_size=paging.page_size,
-        next_cursor=found.next_cursor,
-    )
+    return found.shown_as(lambda job: JobOut.of(job, user), paging)
 
 
 @router.post("/jobs", status_code=202)

@@ -11,8 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.jobs.models import OPEN_STATES, Job, JobKind, JobPage, JobState
+
+_NEWEST = Order("-created_at", Job.created_at, Job.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +40,10 @@ class JobRepository:
             statement = statement.with_for_update().execution_options(populate_existing=True)
         return (await self._session.execute(statement)).scalar_one_or_none()
 
-    async def page(
-        self, wanted: JobFilter, *, limit: int, offset: int, after: tuple[datetime, UUID] | None
-    ) -> Sequence[Job]:
-        """Newest first, from an offset or behind the job `after`."""
+    async def page(self, wanted: JobFilter, paging: PageParams) -> Found[Job]:
+        """A page, newest first."""
         statement = self._visible().where(*_conditions(wanted))
-        if after is not None:
-            statement = statement.where(tuple_(Job.created_at, Job.id) < tuple_(*after))
-        statement = statement.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit).offset(offset)
-        return (await self._session.execute(statement)).scalars().all()
-
-    async def count(self, wanted: JobFilter) -> int:
-        """How many jobs there are to see."""
-        found = self._visible().where(*_conditions(wanted)).subquery()
-        return (await self._session.execute(select(func.count()).select_from(found))).scalar_one()
+        return await find_page(self._session, statement, _NEWEST, paging)
 
     async def open(self, open_key: str) -> Job | None:
         """The job with this key that is not over."""

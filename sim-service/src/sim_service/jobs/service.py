@@ -1,7 +1,6 @@
 """The rules of jobs: who may ask for which, how many are open, who may end them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,21 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import uuid7
 from fleet_kit.errors import Forbidden, NotFound, invalid
-from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.keyset import Found
+from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal, Role
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.jobs.kinds import KINDS, Asker, Reach
 from sim_service.jobs.models import Job, JobKind
 from sim_service.jobs.repository import JobFilter, JobRepository, listed_iccids
-
-
-@dataclass(frozen=True, slots=True)
-class FoundJobs:
-    """A page of jobs; `total` only for pages by number."""
-
-    jobs: Sequence[Job]
-    total: int | None
-    next_cursor: str | None
 
 
 class JobService:
@@ -92,15 +83,9 @@ class JobService:
             raise _not_found()
         return job
 
-    async def find(self, wanted: JobFilter, paging: PageParams) -> FoundJobs:
+    async def find(self, wanted: JobFilter, paging: PageParams) -> Found[Job]:
         """One page of jobs, newest first."""
-        after = _position(paging)
-        offset = 0 if after else paging.offset
-        rows = await self._jobs.page(wanted, limit=paging.page_size + 1, offset=offset, after=after)
-        shown = rows[: paging.page_size]
-        last = shown[-1] if len(rows) > len(shown) else None
-        cursor = encode_cursor([last.created_at.isoformat(), str(last.id)]) if last else None
-        return FoundJobs(shown, None if after else await self._jobs.count(wanted), cursor)
+        return await self._jobs.page(wanted, paging)
 
     async def last_success(self, kind: JobKind) -> datetime | None:
         """Start of the last job of a kind for the whole account that succeeded."""
@@ -123,13 +108,3 @@ def _require_platform(user: Principal) -> None:
 
 def _not_found() -> NotFound:
     return NotFound("no such job", code="JOB_NOT_FOUND")
-
-
-def _position(paging: PageParams) -> tuple[datetime, UUID] | None:
-    values: list[Any] | None = paging.position(2)
-    if values is None:
-        return None
-    try:
-        return datetime.fromisoformat(values[0]), UUID(values[1])
-    except (TypeError, ValueError, AttributeError):
-        raise invalid("cursor", "not a cursor of this list") from None

@@ -39,13 +39,7 @@ async def list_actions(
 ) -> Page[ActionOut]:
     """What was asked for at the carrier and what became of it, newest first."""
     found = await LifecycleService(session, user.scope).find(iccid, paging)
-    return Page(
-        items=[ActionOut.model_validate(action) for action in found.actions],
-        total=found.total,
-        page=paging.page if paging.cursor is None else None,
-        page_size=paging.page_size,
-        next_cursor=found.next_cursor,
-    )
+    return found.shown_as(ActionOut.model_validate, paging)
 
 
 @router.get("/sims/{iccid}/actions/{action_id}")

@@ -8,8 +8,13 @@ from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.lifecycle.models import OPEN_STATES, SimAction
+
+# Ids are made in the order of time.
+_NEWEST = Order("-id", SimAction.id, SimAction.id)
 
 
 class ActionRepository:
@@ -34,18 +39,9 @@ class ActionRepository:
         )
         return (await self._session.execute(statement)).scalars().all()
 
-    async def page(self, iccid: str, *, limit: int, offset: int, before: UUID | None) -> Sequence[SimAction]:
-        """Newest first, from an offset or behind the action `before`."""
-        statement = self._of(iccid)
-        if before is not None:
-            statement = statement.where(SimAction.id < before)
-        statement = statement.order_by(SimAction.id.desc()).limit(limit).offset(offset)
-        return (await self._session.execute(statement)).scalars().all()
-
-    async def count(self, iccid: str) -> int:
-        """How many actions a SIM has."""
-        statement = select(func.count()).select_from(self._of(iccid).subquery())
-        return (await self._session.execute(statement)).scalar_one()
+    async def page(self, iccid: str, paging: PageParams) -> Found[SimAction]:
+        """A page of a SIM's actions, newest first."""
+        return await find_page(self._session, self._of(iccid), _NEWEST, paging)
 
     async def open(self, iccids: Collection[str]) -> Sequence[SimAction]:
         """What is still to be done for these SIMs; lock the SIMs before."""

@@ -1,28 +1,19 @@
 """The rules of changes: what is wanted is noted here and brought about by the worker (see reconcile.py)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.errors import NotFound, invalid
-from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.errors import NotFound
+from fleet_kit.keyset import Found
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.carrier.facts import Priority, SimChange, SimStatus
 from sim_service.lifecycle.models import ActionKind, ActionState, SimAction
 from sim_service.lifecycle.repository import ActionRepository
 from sim_service.sims.models import Sim
 from sim_service.sims.service import SimService, owner_of
-
-
-@dataclass(frozen=True, slots=True)
-class FoundActions:
-    """A page of actions; `total` only for pages by number."""
-
-    actions: Sequence[SimAction]
-    total: int | None
-    next_cursor: str | None
 
 
 class LifecycleService:
@@ -84,16 +75,10 @@ class LifecycleService:
         """Those of the actions that exist in scope."""
         return await self._actions.some(ids)
 
-    async def find(self, iccid: str, paging: PageParams) -> FoundActions:
+    async def find(self, iccid: str, paging: PageParams) -> Found[SimAction]:
         """One page of a SIM's actions, newest first; raises NotFound."""
         await self._sims.get(iccid)
-        before = _position(paging)
-        rows = await self._actions.page(
-            iccid, limit=paging.page_size + 1, offset=0 if before else paging.offset, before=before
-        )
-        shown = rows[: paging.page_size]
-        cursor = encode_cursor([str(shown[-1].id)]) if len(rows) > len(shown) else None
-        return FoundActions(shown, None if before else await self._actions.count(iccid), cursor)
+        return await self._actions.page(iccid, paging)
 
     def _add(
         self,
@@ -142,13 +127,3 @@ def _want(sim: Sim, status: SimStatus, *, under_way: bool) -> None:
         sim.want(status)
     elif sim.desired_status != status:
         sim.settle(status)
-
-
-def _position(paging: PageParams) -> UUID | None:
-    values = paging.position(1)
-    if values is None:
-        return None
-    try:
-        return UUID(values[0])
-    except (TypeError, ValueError, AttributeError):
-        raise invalid("cursor", "not a cursor of this list") from None
