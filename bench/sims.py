@@ -105,7 +105,8 @@ class _Pages:
         place = f"SELECT {sort} AS value, iccid {mine} ORDER BY {sort}, iccid LIMIT 1"
         before = await self._database.fetchrow(f"{place} OFFSET {SIMS - PAGE_SIZE - 1}", self._owner)
         behind = f"({sort}, iccid) > ($2, $3) ORDER BY {sort}, iccid LIMIT $4"
-        cursor = encode_cursor([sort, before["value"], before["iccid"]])
+        key = {sort: before["value"], "iccid": before["iccid"]}
+        cursor = encode_cursor([sort, *key.values()])
 
         async def bare(size: int) -> None:
             query = f"SELECT * {mine} AND {behind}"

@@ -29,7 +29,7 @@ async def list_events(
 ) -> EventPage:
     """Events of a SIM, newest first."""
     listed = await events.find(iccid, query.filter(), paging)
-    page = listed.found.page(paging, EventOut.model_validate)
+    page = listed.found.shown_as(EventOut.model_validate, paging)
     return EventPage(**dict(page), synced_at=listed.synced_at)
 
 

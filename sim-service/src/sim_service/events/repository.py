@@ -25,6 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from fleet_kit.database import UtcDateTime
+from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.events.models import SimEvent, SimEventState
 from sim_service.sims.models import Sim
@@ -38,6 +40,7 @@ _COLUMNS: dict[str, TypeEngine[Any]] = dict.fromkeys(_TEXTS, Text()) | {
     "detail": JSONB(),
 }
 WRITTEN = tuple(_COLUMNS)
+_NEWEST = Order("-at", SimEvent.at, SimEvent.id)
 _TABLE = SimEvent.metadata.tables[SimEvent.__tablename__]
 
 
@@ -85,28 +88,23 @@ class EventRepository:
         connection = await self._session.connection()
         return sum((await connection.execute(written, {"rows": list(rows)})).scalars())
 
-    async def page(
-        self,
-        iccid: str,
-        wanted: EventFilter,
-        *,
-        limit: int,
-        offset: int = 0,
-        after: tuple[datetime, str] | None = None,
-    ) -> Sequence[SimEvent]:
-        """Newest first, from an offset or behind the event `after`."""
-        statement = self._filtered(select(SimEvent), iccid, wanted)
-        if after is not None:
-            statement = statement.where(tuple_(SimEvent.at, SimEvent.id) < tuple_(*after))
-        statement = statement.order_by(SimEvent.at.desc(), SimEvent.id.desc()).limit(limit).offset(offset)
-        found: Sequence[SimEvent] = (await self._session.execute(statement)).scalars().all()
-        return found
+    async def page(self, iccid: str, wanted: EventFilter, paging: PageParams) -> Found[SimEvent]:
+        """A page of a SIM's events that pass the filter, newest first."""
+        statement = self._of(iccid)
+        if wanted.types:
+            statement = statement.where(SimEvent.type.in_(wanted.types))
+        if wanted.severities:
+            statement = statement.where(SimEvent.severity.in_(wanted.severities))
+        if wanted.first is not None:
+            statement = statement.where(SimEvent.at >= wanted.first)
+        if wanted.before is not None:
+            statement = statement.where(SimEvent.at < wanted.before)
+        return await find_page(self._session, statement, _NEWEST, paging)
 
-    async def count(self, iccid: str, wanted: EventFilter) -> int:
-        """How many events of a SIM pass the filter."""
-        statement = self._filtered(select(func.count()).select_from(SimEvent), iccid, wanted)
-        number: int = (await self._session.execute(statement)).scalar_one()
-        return number
+    async def newest(self, iccid: str, limit: int) -> Sequence[SimEvent]:
+        """The newest events of a SIM, the last first."""
+        statement = self._of(iccid).order_by(SimEvent.at.desc(), SimEvent.id.desc()).limit(limit)
+        return (await self._session.execute(statement)).scalars().all()
 
     async def state(self, iccid: str) -> SimEventState | None:
         """How far a SIM's events were asked for."""
@@ -151,14 +149,5 @@ class EventRepository:
         statement = delete(SimEvent).where(tuple_(SimEvent.iccid, SimEvent.id).in_(old))
         return len((await self._session.execute(statement.returning(SimEvent.id))).all())
 
-    def _filtered(self, statement: Select[Any], iccid: str, wanted: EventFilter) -> Select[Any]:
-        statement = statement.where(SimEvent.iccid == iccid, self._scope.where(SimEvent.organization_id))
-        if wanted.types:
-            statement = statement.where(SimEvent.type.in_(wanted.types))
-        if wanted.severities:
-            statement = statement.where(SimEvent.severity.in_(wanted.severities))
-        if wanted.first is not None:
-            statement = statement.where(SimEvent.at >= wanted.first)
-        if wanted.before is not None:
-            statement = statement.where(SimEvent.at < wanted.before)
-        return statement
+    def _of(self, iccid: str) -> Select[SimEvent]:
+        return select(SimEvent).where(SimEvent.iccid == iccid, self._scope.where(SimEvent.organization_id))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
-from fleet_kit.errors import invalid
+from fleet_kit.keyset import Found
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.base import Carrier
@@ -15,7 +15,6 @@ from sim_service.carrier.facts import CarrierEvent, Priority
 from sim_service.events.models import SimEvent
 from sim_service.events.repository import WRITTEN, EventFilter, EventRepository
 from sim_service.freshness import SERVE_KNOWN, Known
-from sim_service.newest import Found, cut
 from sim_service.sims.service import SimService
 
 _MOST_PAGES = 20
@@ -52,16 +51,11 @@ class EventService:
 
     async def find(self, iccid: str, wanted: EventFilter, paging: PageParams) -> FoundEvents:
         """One page of a SIM's events, newest first."""
-        after = _position(paging)
         async with self._sessions() as session:
             await SimService(session, self._scope).get(iccid)
             events = EventRepository(session, self._scope)
-            rows = await events.page(
-                iccid, wanted, limit=paging.page_size + 1, offset=0 if after else paging.offset, after=after
-            )
-            total = None if after else await events.count(iccid, wanted)
+            found = await events.page(iccid, wanted, paging)
             state = await events.state(iccid)
-        found = cut(rows, paging, total, lambda event: [event.at.isoformat(), event.id])
         return FoundEvents(found, state.synced_at if state else None)
 
     async def sync(self, iccid: str, priority: Priority) -> int:
@@ -99,7 +93,7 @@ class EventService:
                 failure = error
         async with self._sessions() as session:
             events = EventRepository(session, self._scope)
-            rows = await events.page(iccid, EventFilter(), limit=limit)
+            rows = await events.newest(iccid, limit)
             state = await events.state(iccid)
         as_of = state.synced_at if state else (rows[0].at if rows else None)
         return None if as_of is None else Known(rows, as_of, failure)
@@ -118,13 +112,3 @@ class EventService:
 def _row(event: CarrierEvent) -> dict[str, object]:
     values: dict[str, object] = {name: getattr(event, name) for name in WRITTEN}
     return values | {"at": event.at.isoformat()}
-
-
-def _position(paging: PageParams) -> tuple[datetime, str] | None:
-    values = paging.position(2)
-    if values is None:
-        return None
-    try:
-        return datetime.fromisoformat(values[0]), str(values[1])
-    except (TypeError, ValueError):
-        raise invalid("cursor", "not a cursor of this list") from None

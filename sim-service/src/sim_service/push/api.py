@@ -64,4 +64,4 @@ def _records(body: bytes) -> list[Any]:
 async def list_rejected(user: CurrentUser, session: DbSession, paging: Paging) -> Page[RejectedOut]:
     """Pushed records about the organisation's SIMs that could not be read, newest first."""
     found = await RejectedService(session, user.scope).find(paging)
-    return found.page(paging, RejectedOut.model_validate)
+    return found.shown_as(RejectedOut.model_validate, paging)

@@ -7,17 +7,18 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import orjson
-from sqlalchemy import Select, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.carrier.stream import Unreadable, UsageRecord
-from sim_service.newest import Found, newest
 from sim_service.push import statements
 from sim_service.push.models import RejectedRecord
 
 _LONGEST_EXCERPT = 2000
+_NEWEST = Order("-created_at", RejectedRecord.created_at, RejectedRecord.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,13 @@ class RejectedRepository:
         self._session, self._scope = session, scope
 
     async def page(self, paging: PageParams) -> Found[RejectedRecord]:
-        """Newest first."""
-        return await newest(self._session, self._mine(), RejectedRecord, paging)
+        """A page, newest first."""
+        mine = select(RejectedRecord).where(self._scope.where(RejectedRecord.organization_id))
+        return await find_page(self._session, mine, _NEWEST, paging)
 
     async def forget(self, before: datetime) -> None:
         """Delete those listed before a moment."""
         await self._session.execute(delete(RejectedRecord).where(RejectedRecord.created_at < before))
-
-    def _mine(self) -> Select[RejectedRecord]:
-        return select(RejectedRecord).where(self._scope.where(RejectedRecord.organization_id))
 
 
 def _excerpt(record: object) -> str:

@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
 from fleet_kit.errors import Unavailable
+from fleet_kit.keyset import Found
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.cache.changes import usage_changed
 from sim_service.carrier.facts import CarrierEvent
 from sim_service.carrier.stream import Streamed, StreamReader, Window
-from sim_service.newest import Found
 from sim_service.push.models import RejectedRecord
 from sim_service.push.repository import RejectedRepository, StreamRepository
 

@@ -31,13 +31,7 @@ async def list_sims(
     async def load() -> Page[SimOut]:
         found = await SimService(session, user.scope).find(query.filter(), query.order(), paging)
         vouched = await JobService(session).last_success(JobKind.SYNC_SIMS)
-        return Page(
-            items=[SimOut.of(sim, vouched) for sim in found.sims],
-            total=found.total,
-            page=paging.page if paging.cursor is None else None,
-            page_size=paging.page_size,
-            next_cursor=found.next_cursor,
-        )
+        return found.shown_as(lambda sim: SimOut.of(sim, vouched), paging)
 
     asked = f"{query.model_dump_json()} {paging.page} {paging.page_size} {paging.cursor}"
     return await cache.ask(Question(Read.SIM_LIST, user.scope, asked, Page[SimOut], load))

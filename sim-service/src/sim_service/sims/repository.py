@@ -5,22 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
+from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.iccid import LENGTH, luhn_digit
 from sim_service.sims.models import Sim
 
-SORTS: dict[str, InstrumentedAttribute[Any]] = {
-    "iccid": Sim.iccid,
-    "label": Sim.label,
-    "status": Sim.status,
-    "created_at": Sim.created_at,
-    "updated_at": Sim.updated_at,
-}
 _IMEI, _IMEI_WITHOUT_CHECK = 15, 14
 
 
@@ -39,14 +33,6 @@ class SimFilter:
     tags: tuple[str, ...] = ()
     desired_status: str | None = None
     lifecycle: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A column of SORTS and a direction; the ICCID decides between equals."""
-
-    name: str = "iccid"
-    descending: bool = False
 
 
 class SimRepository:
@@ -94,20 +80,9 @@ class SimRepository:
         )
         return (await self._session.execute(statement)).scalars().all()
 
-    async def page(
-        self, wanted: SimFilter, order: Order, *, limit: int, offset: int, after: tuple[Any, str] | None
-    ) -> Sequence[Sim]:
-        """Rows in order, from an offset or behind the row `after` (sort value, ICCID)."""
-        column = SORTS[order.name]
-        key = [column] if column is Sim.iccid else [column, Sim.iccid]
-        statement = self._filtered(self._mine(), wanted)
-        if after is not None:
-            values = tuple_(*after[2 - len(key) :])
-            statement = statement.where(tuple_(*key) < values if order.descending else tuple_(*key) > values)
-        ordered = [part.desc() if order.descending else part.asc() for part in key]
-        statement = statement.order_by(*ordered).limit(limit).offset(offset)
-        found: Sequence[Sim] = (await self._session.execute(statement)).scalars().all()
-        return found
+    async def page(self, wanted: SimFilter, order: Order, paging: PageParams) -> Found[Sim]:
+        """A page of the SIMs that pass the filter, in this order."""
+        return await find_page(self._session, self._filtered(self._mine(), wanted), order, paging)
 
     async def iccids(self, wanted: SimFilter, limit: int) -> Sequence[str]:
         """ICCIDs of the SIMs that pass the filter, in order."""
@@ -125,12 +100,6 @@ class SimRepository:
         )
         statement = self._filtered(statement, wanted).order_by(Sim.iccid).limit(limit)
         return (await self._session.execute(statement)).mappings().all()
-
-    async def count(self, wanted: SimFilter) -> int:
-        """How many SIMs pass the filter."""
-        statement = select(func.count()).select_from(Sim).where(self._scope.where(Sim.organization_id))
-        number: int = (await self._session.execute(self._filtered(statement, wanted))).scalar_one()
-        return number
 
     async def insert_new(self, rows: Sequence[dict[str, Any]]) -> set[str]:
         """Insert those that nobody else has inserted meanwhile; their ICCIDs."""

@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import ConfigDict, Field
 
+from fleet_kit.keyset import Order
 from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
 from sim_service.carrier.facts import QuotaState, SimStatus
 from sim_service.freshness import age_seconds
 from sim_service.sims.fields import MAX_TAGS, Label, Tag
 from sim_service.sims.models import Lifecycle, Sim
-from sim_service.sims.repository import Order, SimFilter
+from sim_service.sims.repository import SimFilter
 
 SortName = Literal[
     "iccid", "-iccid", "label", "-label", "status", "-status",
@@ -102,5 +103,5 @@ class SimQuery(SimConditions):
     sort: SortName = "iccid"
 
     def order(self) -> Order:
-        """The order for the repository."""
-        return Order(self.sort.removeprefix("-"), self.sort.startswith("-"))
+        """The order for the repository; the ICCID decides between equals."""
+        return Order(self.sort, getattr(Sim, self.sort.removeprefix("-")), Sim.iccid)

@@ -10,25 +10,17 @@ from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_contracts.events import FleetEvent
-from fleet_kit.errors import Conflict, NotFound, invalid
+from fleet_kit.errors import Conflict, NotFound
+from fleet_kit.keyset import Found, Order
 from fleet_kit.outbox import Outbox
-from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.cache.changes import sims_changed
 from sim_service.carrier.facts import CarrierSim
 from sim_service.sims import events
 from sim_service.sims.fields import MAX_TAGS
 from sim_service.sims.models import CARRIER_FACTS, Sim
-from sim_service.sims.repository import SORTS, Order, SimFilter, SimRepository
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A page of SIMs; `total` only for pages by number."""
-
-    sims: Sequence[Sim]
-    total: int | None
-    next_cursor: str | None
+from sim_service.sims.repository import SimFilter, SimRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +46,9 @@ class SimService:
             raise not_found([iccid])
         return sim
 
-    async def find(self, wanted: SimFilter, order: Order, paging: PageParams) -> Found:
+    async def find(self, wanted: SimFilter, order: Order, paging: PageParams) -> Found[Sim]:
         """One page of the SIMs that pass the filter."""
-        after = _position(paging, order)
-        offset = 0 if after else paging.offset
-        rows = await self._sims.page(wanted, order, limit=paging.page_size + 1, offset=offset, after=after)
-        shown = rows[: paging.page_size]
-        more = len(rows) > len(shown)
-        cursor = (
-            encode_cursor([_name(order), getattr(shown[-1], order.name), shown[-1].iccid]) if more else None
-        )
-        total = await self._sims.count(wanted) if paging.cursor is None else None
-        return Found(shown, total, cursor)
+        return await self._sims.page(wanted, order, paging)
 
     async def some(self, iccids: Sequence[str]) -> Sequence[Sim]:
         """Those of the SIMs that exist in scope."""
@@ -174,22 +157,3 @@ def _row(facts: CarrierSim, carrier: str, owner: UUID | None) -> dict[str, Any]:
     values = {name: getattr(facts, name) for name in CARRIER_FACTS}
     row = {"iccid": facts.iccid, "carrier": carrier, "organization_id": owner, "lifecycle": facts.status}
     return row | values
-
-
-def _name(order: Order) -> str:
-    return f"-{order.name}" if order.descending else order.name
-
-
-def _position(paging: PageParams, order: Order) -> tuple[Any, str] | None:
-    values = paging.position(3)
-    if values is None:
-        return None
-    name, value, iccid = values
-    if name != _name(order) or not isinstance(value, str) or not isinstance(iccid, str):
-        raise invalid("cursor", "belongs to a list in another order")
-    if SORTS[order.name].type.python_type is datetime:
-        try:
-            return datetime.fromisoformat(value), iccid
-        except ValueError:
-            raise invalid("cursor", "not a cursor of this list") from None
-    return value, iccid

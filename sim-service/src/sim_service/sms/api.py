@@ -78,7 +78,7 @@ async def list_all_sms(
 ) -> Page[SmsOut]:
     """Messages of all SIMs of the organisation, newest first."""
     found = await SmsService(session, user.scope).find(query.filter(query.iccid), paging)
-    return found.page(paging, SmsOut.of)
+    return found.shown_as(SmsOut.of, paging)
 
 
 @router.get("/sims/{iccid}/sms")
@@ -92,7 +92,7 @@ async def list_sms(
     """Messages of one SIM in both directions, newest first."""
     await SimService(session, user.scope).get(iccid)
     found = await SmsService(session, user.scope).find(query.filter(iccid), paging)
-    return found.page(paging, SmsOut.of)
+    return found.shown_as(SmsOut.of, paging)
 
 
 @router.get("/sims/{iccid}/sms/conversation")
@@ -106,8 +106,8 @@ async def read_conversation(
     """What was said in both directions in the order of time, long messages whole."""
     await SimService(session, user.scope).get(iccid)
     wanted = SmsFilter(iccid=iccid, without=_UNSAID, first=query.since, last=query.until)
-    found = await SmsService(session, user.scope).find(wanted, paging, descending=query.sort.startswith("-"))
-    return found.page(paging, LineOut.of)
+    found = await SmsService(session, user.scope).find(wanted, paging, sort=query.sort)
+    return found.shown_as(LineOut.of, paging)
 
 
 @router.get("/sims/{iccid}/sms/{message_id}")

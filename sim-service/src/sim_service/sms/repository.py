@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.sms.models import SmsMessage, SmsPart, SmsReport, State
 
@@ -68,31 +70,11 @@ class SmsRepository:
         """Those of the messages that exist, without their parts."""
         return (await self._session.execute(self._mine().where(SmsMessage.id.in_(ids)))).scalars().all()
 
-    async def page(
-        self,
-        wanted: SmsFilter,
-        *,
-        descending: bool,
-        limit: int,
-        offset: int,
-        after: tuple[datetime, UUID] | None,
-    ) -> Sequence[SmsMessage]:
-        """Messages with their parts in the order of time, from an offset or behind the message `after`."""
-        key = tuple_(SmsMessage.at, SmsMessage.id)
-        statement = self._mine().where(*wanted.conditions())
-        if after is not None:
-            statement = statement.where(key < tuple_(*after) if descending else key > tuple_(*after))
-        columns = (SmsMessage.at, SmsMessage.id)
-        ordered = [column.desc() if descending else column.asc() for column in columns]
-        statement = statement.order_by(*ordered).limit(limit).offset(offset)
-        statement = statement.options(selectinload(SmsMessage.parts))
-        return (await self._session.execute(statement)).scalars().all()
-
-    async def count(self, wanted: SmsFilter) -> int:
-        """How many messages pass the filter."""
-        statement = select(func.count()).select_from(SmsMessage)
-        statement = statement.where(self._scope.where(SmsMessage.organization_id), *wanted.conditions())
-        return (await self._session.execute(statement)).scalar_one()
+    async def page(self, wanted: SmsFilter, sort: str, paging: PageParams) -> Found[SmsMessage]:
+        """A page of messages with their parts in the order of time (`at`), or the newest first (`-at`)."""
+        statement = self._mine().where(*wanted.conditions()).options(selectinload(SmsMessage.parts))
+        order = Order(sort, SmsMessage.at, SmsMessage.id)
+        return await find_page(self._session, statement, order, paging)
 
     async def last_reference(self, iccid: str) -> int | None:
         """The reference of the newest long message to a SIM."""

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import NotFound, invalid
+from fleet_kit.keyset import Found
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.carrier.facts import SmsCoding, SmsDirection
-from sim_service.newest import Found, cut
 from sim_service.sims.service import SimService, owner_of
 from sim_service.sms import events
 from sim_service.sms.models import SmsMessage, SmsPart, State
@@ -113,19 +113,10 @@ class SmsService:
         return await self._messages.some(ids)
 
     async def find(
-        self, wanted: SmsFilter, paging: PageParams, *, descending: bool = True
+        self, wanted: SmsFilter, paging: PageParams, *, sort: Literal["at", "-at"] = "-at"
     ) -> Found[SmsMessage]:
         """One page of the messages that pass the filter, newest first unless told otherwise."""
-        after = _position(paging, descending=descending)
-        rows = await self._messages.page(
-            wanted,
-            descending=descending,
-            limit=paging.page_size + 1,
-            offset=0 if after else paging.offset,
-            after=after,
-        )
-        total = None if after else await self._messages.count(wanted)
-        return cut(rows, paging, total, lambda last: [descending, last.at.isoformat(), str(last.id)])
+        return await self._messages.page(wanted, sort, paging)
 
     async def claim_due(
         self, direction: SmsDirection, states: Sequence[State], limit: int
@@ -180,15 +171,3 @@ def _times(draft: Draft, now: datetime) -> tuple[datetime, datetime | None]:
     if expires_at is not None and not at < expires_at <= at + LONGEST_LIFE:
         raise invalid("expires_at", "must be after the message is due, within 7 days")
     return at, expires_at
-
-
-def _position(paging: PageParams, *, descending: bool) -> tuple[datetime, UUID] | None:
-    values: list[Any] | None = paging.position(3)
-    if values is None:
-        return None
-    try:
-        if values[0] is not descending:
-            raise ValueError
-        return datetime.fromisoformat(values[1]), UUID(values[2])
-    except (TypeError, ValueError, AttributeError):
-        raise invalid("cursor", "not a cursor of this list") from None

@@ -30,7 +30,7 @@ async def list_tickets(
     user: CurrentUser, session: DbSession, paging: Paging, status: Status = None
 ) -> Page[TicketOut]:
     """Tickets of the organisation, newest first, as they were last heard of."""
-    return (await TicketService(session, user.scope).find(status, paging)).page(paging, TicketOut.of)
+    return (await TicketService(session, user.scope).find(status, paging)).shown_as(TicketOut.of, paging)
 
 
 @router.post("/support-tickets", status_code=201)
@@ -86,4 +86,4 @@ async def read_conversation(
 ) -> Page[EntryOut]:
     """What was said, oldest first."""
     found = await TicketService(session, user.scope).conversation(ticket_id, paging)
-    return found.page(paging, EntryOut.model_validate)
+    return found.shown_as(EntryOut.model_validate, paging)

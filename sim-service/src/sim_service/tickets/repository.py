@@ -9,11 +9,13 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
-from sim_service.newest import Found, newest
 from sim_service.tickets.models import FAILED, OPENING, UNKNOWN, SupportTicket, SupportTicketEntry
 
+_NEWEST = Order("-created_at", SupportTicket.created_at, SupportTicket.id)
+_OLDEST_ENTRY = Order("number", SupportTicketEntry.number, SupportTicketEntry.number)
 _LOCK = 0x5449434B
 """The advisory lock of whoever takes over the carrier's list."""
 
@@ -36,23 +38,17 @@ class TicketRepository:
         return (await self._session.execute(statement)).scalar_one_or_none()
 
     async def page(self, status: str | None, paging: PageParams) -> Found[SupportTicket]:
-        """Tickets, newest first."""
+        """A page of tickets, newest first."""
         statement = select(SupportTicket).where(self._scope.where(SupportTicket.organization_id))
         if status is not None:
             statement = statement.where(SupportTicket.status == status)
-        return await newest(self._session, statement, SupportTicket, paging)
+        return await find_page(self._session, statement, _NEWEST, paging)
 
-    async def conversation(
-        self, ticket_id: UUID, *, after: int, offset: int, limit: int
-    ) -> Sequence[SupportTicketEntry]:
-        """Messages behind the number `after`, oldest first."""
-        statement = select(SupportTicketEntry).where(
-            self._scope.where(SupportTicketEntry.organization_id),
-            SupportTicketEntry.ticket_id == ticket_id,
-            SupportTicketEntry.number > after,
-        )
-        statement = statement.order_by(SupportTicketEntry.number).offset(offset).limit(limit)
-        return (await self._session.execute(statement)).scalars().all()
+    async def conversation(self, ticket_id: UUID, paging: PageParams) -> Found[SupportTicketEntry]:
+        """A page of a ticket's messages, oldest first."""
+        mine = self._scope.where(SupportTicketEntry.organization_id)
+        statement = select(SupportTicketEntry).where(mine, SupportTicketEntry.ticket_id == ticket_id)
+        return await find_page(self._session, statement, _OLDEST_ENTRY, paging)
 
     async def drop(self, ticket_id: UUID) -> None:
         """Forget a ticket that was never opened."""

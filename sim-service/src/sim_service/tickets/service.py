@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import uuid7
 from fleet_kit.errors import NotFound
+from fleet_kit.keyset import Found
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.facts import CarrierTicket
-from sim_service.newest import Found, cut
 from sim_service.tickets.models import OPENING, SupportTicket, SupportTicketEntry
 from sim_service.tickets.repository import TicketRepository
 
@@ -42,14 +42,8 @@ class TicketService:
 
     async def conversation(self, ticket_id: UUID, paging: PageParams) -> Found[SupportTicketEntry]:
         """One page of a ticket's conversation, oldest first; raises NotFound."""
-        ticket = await self.get(ticket_id)
-        position = paging.position(1)
-        after = position[0] if position and isinstance(position[0], int) else 0
-        rows = await self._tickets.conversation(
-            ticket_id, after=after, offset=0 if position else paging.offset, limit=paging.page_size + 1
-        )
-        total = ticket.entries if paging.cursor is None else None
-        return cut(rows, paging, total, lambda last: [last.number])
+        await self.get(ticket_id)
+        return await self._tickets.conversation(ticket_id, paging)
 
     async def write(self, ticket: SupportTicket) -> SupportTicket:
         """Note a ticket before the carrier is asked to open it."""
