@@ -11,6 +11,7 @@ TOGETHER = frozenset({"tests", "gateway", "infra"})
 """Folders whose tests run one after the other: they start whole fleets and judge times."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n`, keep what shares fixtures in one process, and begin with what takes longest."""
     for item in items:
