@@ -37,9 +37,6 @@ async def run() -> None:
     management = broker_management(config)
     closer = SessionCloser(sessions, management)
 
-    async def close_sessions() -> None:
-        await closer.round()
-
     async def sweep() -> None:
         # While sightings do not arrive, silence says nothing about the devices.
         await consumer.check()
@@ -49,9 +46,6 @@ async def run() -> None:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def purge() -> None:
-        await relay.purge()
-
     try:
         await run_worker(
             NAME,
@@ -60,10 +54,8 @@ async def run() -> None:
                 "relay": relay.run,
                 "consume": consumer.run,
                 "sweep": lambda: every(config.device_sweep_every_seconds, sweep, name="sweep"),
-                "close sessions": lambda: every(
-                    CLOSE_SESSIONS_SECONDS, close_sessions, name="close sessions"
-                ),
-                "purge": lambda: every(PURGE_EVERY_SECONDS, purge, name="purge"),
+                "close sessions": lambda: every(CLOSE_SESSIONS_SECONDS, closer.round, name="close sessions"),
+                "purge": lambda: every(PURGE_EVERY_SECONDS, relay.purge, name="purge"),
             },
             checks={
                 "postgres": postgres,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from fleet_kit.errors import Forbidden, Unauthorized
+from fleet_kit.errors import Forbidden, NotFound, Unauthorized
 from fleet_kit.scope import Scope
 
 
@@ -41,6 +41,13 @@ class Principal:
     def scope(self) -> Scope:
         """What this principal's queries may see."""
         return Scope(None if self.is_admin else self.organization_id)
+
+    def acts_for(self, organization_id: UUID | None) -> UUID:
+        """The organisation that a request names, by default one's own; raises NotFound for another's."""
+        wanted = organization_id or self.organization_id
+        if not self.scope.covers(wanted):
+            raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
+        return wanted
 
     def require(self, role: Role) -> None:
         """Raise Forbidden below `role`; call it after what is asked for has been found."""

@@ -55,7 +55,7 @@ def main(run: Callable[[], Awaitable[None]]) -> None:
     uvloop.run(_awaited(run))
 
 
-async def every(seconds: float, job: Job, *, name: str) -> None:
+async def every(seconds: float, job: Callable[[], Awaitable[object]], *, name: str) -> None:
     """Repeat a job; a failure is logged and the next round tries again."""
     while True:
         try:

@@ -11,7 +11,7 @@ from fleet_kit.denylist import open_redis
 from fleet_kit.event_handlers import each_event
 from fleet_kit.messaging import Publisher
 from fleet_kit.relay import OutboxRelay
-from fleet_kit.worker import Job, every, main, run_worker
+from fleet_kit.worker import every, main, run_worker
 from sim_service.bulk.actions import bulk_work
 from sim_service.cleanup.service import cleanup
 from sim_service.dispatch.parts import dispatching
@@ -50,6 +50,8 @@ async def run(settings: Settings) -> None:
     async with _resources(settings) as resources:
         relay = OutboxRelay(resources.engine, publisher)
         consumer = BatchConsumer(url, SIM_EVENTS, each_event(_hearing(resources)), publisher, NAME)
+        top_ups = resolver(settings, resources)
+        orders = OrderPlacer(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
         sms = sms_duty(settings, resources)
         upkeep = usage_upkeep(settings, resources)
         await run_worker(
@@ -57,11 +59,10 @@ async def run(settings: Settings) -> None:
             settings,
             {
                 "relay": relay.run,
-                "purge": partial(every, _PURGE_SECONDS, _purging(relay), name="purge"),
+                "purge": partial(every, _PURGE_SECONDS, relay.purge, name="purge"),
                 "consume": consumer.run,
-                "purchases": partial(
-                    every, settings.topup_look_seconds, _looking(settings, resources), name="purchases"
-                ),
+                "top-ups": partial(every, settings.topup_look_seconds, top_ups.look, name="top-ups"),
+                "orders": partial(every, settings.topup_look_seconds, orders.look, name="orders"),
                 "usage upkeep": partial(every, _UPKEEP_SECONDS, upkeep.round, name="usage upkeep"),
                 "usage tell": partial(every, _TELL_SECONDS, upkeep.tell, name="usage tell"),
                 "changes": reconciler(settings, resources).run,
@@ -78,13 +79,6 @@ async def run(settings: Settings) -> None:
     await publisher.close()
 
 
-def _purging(relay: OutboxRelay) -> Job:
-    async def purge() -> None:
-        await relay.purge()
-
-    return purge
-
-
 def _hearing(resources: Resources) -> Callable[[FleetEvent], Awaitable[None]]:
     """Each event goes to those who know its type; the others pass it over."""
     devices, volumes = DeviceEvents(resources.sessions), VolumeEvents(resources.sessions)
@@ -94,17 +88,6 @@ def _hearing(resources: Resources) -> Callable[[FleetEvent], Awaitable[None]]:
         await volumes.handle(event)
 
     return hear
-
-
-def _looking(settings: Settings, resources: Resources) -> Job:
-    top_ups = resolver(settings, resources)
-    orders = OrderPlacer(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
-
-    async def look() -> None:
-        await top_ups.look()
-        await orders.look()
-
-    return look
 
 
 def job_runner(settings: Settings, resources: Resources) -> JobRunner:

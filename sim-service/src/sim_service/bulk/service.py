@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.errors import NotFound, invalid
+from fleet_kit.errors import invalid
 from fleet_kit.principal import Principal
 from fleet_kit.scope import Scope
 from sim_service.bulk.schemas import BulkIn, BulkSmsIn
@@ -28,9 +28,7 @@ class BulkService:
         Raises NotFound for another's organisation, 422 where the filter finds no SIM or too many, or a
         message could be sent to none.
         """
-        organization_id = body.organization_id or user.organization_id
-        if not user.scope.covers(organization_id):
-            raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
+        organization_id = user.acts_for(body.organization_id)
         if isinstance(body, BulkSmsIn):
             sms.check(body.params.draft(), most_parts=self._most_parts)
         iccids = await self._iccids(body, Scope(organization_id))

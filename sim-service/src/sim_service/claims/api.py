@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 
 from fleet_kit.database import DbSession
-from fleet_kit.errors import NotFound
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentAdmin, CurrentUser, Role
 from sim_service.claims.releases import ReleaseService
@@ -17,10 +16,7 @@ router = APIRouter(tags=["sims"])
 @router.post("/sims/claim")
 async def claim_sims(body: ClaimIn, user: CurrentAdmin, session: DbSession) -> ClaimOut:
     """Make unclaimed SIMs the organisation's own: all of them, or 404 naming those that cannot be had."""
-    organization_id = body.organization_id or user.organization_id
-    if not user.scope.covers(organization_id):
-        raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
-    return await ClaimService(session).claim(body.iccids, organization_id)
+    return await ClaimService(session).claim(body.iccids, user.acts_for(body.organization_id))
 
 
 @router.post("/sims/release")

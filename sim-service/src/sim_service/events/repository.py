@@ -29,7 +29,7 @@ from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.events.models import SimEvent, SimEventState
-from sim_service.sims.models import Sim
+from sim_service.sims.models import IN_SERVICE, Sim
 
 _TEXTS = (
     "id", "iccid", "type", "severity", "description", "cause", "operator", "country", "imsi", "imei",
@@ -128,8 +128,7 @@ class EventRepository:
             .outerjoin(SimEventState, SimEventState.iccid == Sim.iccid)
             .where(
                 self._scope.where(Sim.organization_id),
-                Sim.organization_id.is_not(None),
-                Sim.missing_since.is_(None),
+                *IN_SERVICE,
                 Sim.iccid > after,
                 or_(SimEventState.synced_at.is_(None), SimEventState.synced_at < before),
             )

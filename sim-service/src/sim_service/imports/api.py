@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from fleet_kit.errors import NotFound
 from fleet_kit.principal import CurrentOperator, CurrentUser, Role
 from sim_service.imports.schemas import ImportOut
 from sim_service.imports.service import ImportService, Wanted
@@ -35,9 +34,7 @@ async def import_sims(
     organization_id: Annotated[UUID | None, Query(description="for the platform administrator")] = None,
 ) -> ImportOut:
     """Claim, label, tag, describe and link up to 100,000 SIMs; only admins claim unclaimed ones."""
-    owner = organization_id or user.organization_id
-    if not user.scope.covers(owner):
-        raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
+    owner = user.acts_for(organization_id)
     wanted = Wanted(
         organization_id=owner,
         user_id=user.user_id,

@@ -54,15 +54,14 @@ class JobService:
         rules = KINDS[kind]
         if rules.asker is Asker.NOBODY:
             raise invalid("kind", "jobs of this kind come from an endpoint of their own")
-        if organization_id is not None and not user.scope.covers(organization_id):
-            raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
+        owner = user.acts_for(organization_id)
         if rules.asker is Asker.PLATFORM:
             _require_platform(user)
         user.require(Role.OPERATOR)
         if rules.reach is Reach.ACCOUNT and organization_id is not None:
             raise invalid("organization_id", "jobs of this kind are for the whole account")
         if rules.reach is not Reach.ACCOUNT and (not user.is_admin or rules.reach is Reach.ORGANIZATION):
-            organization_id = organization_id or user.organization_id
+            organization_id = owner
         return await self.request(kind, user.user_id, organization_id=organization_id)
 
     async def cancel(self, job_id: UUID, user: Principal) -> Job:

@@ -14,7 +14,7 @@ from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.carrier.facts import QuotaKind, QuotaState
 from sim_service.quotas.models import QuotaThreshold, SimQuota
-from sim_service.sims.models import Sim
+from sim_service.sims.models import IN_SERVICE, Sim
 
 _FIRST_TO_END = Order("ends_on", SimQuota.ends_on, SimQuota.iccid)
 
@@ -70,8 +70,7 @@ class QuotaRepository:
             .outerjoin(SimQuota, joined)
             .where(
                 self._scope.where(Sim.organization_id),
-                Sim.organization_id.is_not(None),
-                Sim.missing_since.is_(None),
+                *IN_SERVICE,
                 SimQuota.iccid.is_(None),
                 Sim.iccid > after,
             )
@@ -95,8 +94,7 @@ class QuotaRepository:
                 .outerjoin(SimQuota, joined)
                 .where(
                     self._scope.where(Sim.organization_id),
-                    Sim.organization_id.is_not(None),
-                    Sim.missing_since.is_(None),
+                    *IN_SERVICE,
                     or_(unknown, known),
                 )
             )

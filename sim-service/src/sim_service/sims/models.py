@@ -189,3 +189,7 @@ class Sim(Base):
             self.lifecycle, self.drift_due_at = self.status, None
         elif self.lifecycle != Lifecycle.FAILED:
             self.lifecycle, self.drift_due_at = Lifecycle.DRIFTED, datetime.now(UTC)
+
+
+IN_SERVICE = (Sim.organization_id.is_not(None), Sim.missing_since.is_(None))
+"""The conditions of SIMs that somebody owns and the carrier lists: those that are worth asking about."""

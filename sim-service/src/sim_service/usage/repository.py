@@ -27,7 +27,7 @@ from fleet_kit.scope import Scope
 from sim_service.cache.changes import usage_changed
 from sim_service.carrier.facts import UsageDay
 from sim_service.claims.models import SimRelease
-from sim_service.sims.models import Sim
+from sim_service.sims.models import IN_SERVICE, Sim
 from sim_service.usage.models import MEASURED, SimUsage, SimUsageHour, SimUsageState
 
 _USAGE = SimUsage.metadata.tables[SimUsage.__tablename__]
@@ -172,8 +172,7 @@ class PollRepository:
         )
         return select(Sim.iccid, Sim.organization_id).where(
             self._scope.where(Sim.organization_id),
-            Sim.organization_id.is_not(None),
-            Sim.missing_since.is_(None),
+            *IN_SERVICE,
             ~exists().where(asked, SimUsageState.fetched_at >= asked_before),
             ~and_(exists().where(asked, SimUsageState.fetched_at >= streamed_before), streamed),
         )
