@@ -16,9 +16,9 @@ Join = Callable[[], Awaitable[Any]]
 FAULTS = (
     ("status", "before"), ("status", "after"), ("html_503", "before"), ("html_503", "after"),
     ("drop", "before"), ("drop", "after"), ("truncate", "after"), ("empty_200", "after"),
-    ("not_json", "after"), ("delay", "before"), ("expired_token", "before"), ("rate_limited", "before"),
+    ("not_json", "after"), ("delay", "before"), ("expired_token", "before"), ("expired_token", "after"),
+    ("rate_limited", "before"), ("rate_limited", "after"),
 )  # fmt: skip
-"""401 and 429 only before: who says so has not done anything."""
 READS = (
     "status",
     "html_503",

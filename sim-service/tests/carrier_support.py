@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 
 from sim_service.carrier.breaker import Breaker
 from sim_service.carrier.facts import Priority
+from sim_service.carrier.once.calls import Patience
 from sim_service.carrier.once.client import OnceCarrier
 from sim_service.carrier.once.tokens import TokenSource
-from sim_service.carrier.once.transport import Patience, Transport
+from sim_service.carrier.once.transport import Transport
 from sim_service.carrier.turns import LocalBook, Turns
 
 Answer = httpx.Response | Exception
@@ -83,6 +84,7 @@ def transport(script: Answerer, redis: Redis, **options: Any) -> Transport:
         "versions": ("v2", "v1"),
         "patience": QUICK,
         "throttle_seconds": 0.05,
+        "list_lag": 0.05,
     }
     breaker = options.pop("breaker", None) or Breaker("test", threshold=20, ttl=0.2)
     turns = options.pop("turns", None) or Turns(LocalBook(10_000))

@@ -437,19 +437,6 @@ async def test_a_lost_answer_is_told_and_nothing_is_done_twice(
     assert done(sandbox) == before + 1
 
 
-@pytest.mark.parametrize("name", NEVER_REPEATED)
-async def test_what_was_refused_before_it_was_done_is_done_once(
-    client: Carrier, sandbox: SandboxUnderTest, name: str
-) -> None:
-    call, done = NEVER_REPEATED[name]
-    before = done(sandbox)
-    for path, kind in product(WRITING_PATHS, ["expired_token", "rate_limited"]):
-        rule = {"kind": kind, "path": path, "method": "POST", "count": 1}
-        sandbox.sandbox.faults.add(FaultRule.model_validate(rule))
-    await call(client, first(sandbox).iccid)
-    assert done(sandbox) == before + 1
-
-
 async def test_an_order_without_a_number_is_an_unknown_outcome(
     client: Carrier, sandbox: SandboxUnderTest
 ) -> None:

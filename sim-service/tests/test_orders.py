@@ -134,11 +134,12 @@ async def test_a_second_sync_reads_only_what_can_have_changed(fleet: Fleet) -> N
     assert fleet.sandbox.called("/v1/orders") == 1
 
 
-async def test_an_expired_sim_is_prolonged_through_the_same_ledger(fleet: Fleet) -> None:
+@pytest.mark.parametrize("fault", ["drop", "expired_token", "rate_limited"])
+async def test_an_expired_sim_is_prolonged_through_the_same_ledger(fleet: Fleet, fault: str) -> None:
     (iccid,) = await fleet.owned_sims(1)
     clock = fleet.sandbox.sandbox.world.clock
     fleet.sandbox.sims()[0].data.expires_at = clock.now() - DAY
-    spoil(fleet, "drop", path="/v1/sims/extension", when="after")
+    spoil(fleet, fault, path="/v1/sims/extension", when="after")
     answer = await fleet.ours.operator.post(f"/sims/{iccid}/extend", json={"product_id": 2001})
     assert (answer.status_code, answer.json()["state"]) == (202, "unknown")
     second = await fleet.ours.operator.post(f"/sims/{iccid}/extend")

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from once_sandbox.faults.schemas import FaultRule
 from once_sandbox.tickets.schemas import NewTicket
 from once_sandbox.tickets.service import answer as answer_ticket
@@ -88,6 +90,17 @@ async def test_a_ticket_whose_answer_was_lost_is_found_and_not_opened_again(flee
     assert (found["id"], found["number"]) == (ticket["id"], str(at_carrier(fleet)[0].id))
     assert len(at_carrier(fleet)) == 1
     assert (await opened(fleet, key="lost"))["number"] == found["number"]
+
+
+@pytest.mark.parametrize("kind", ["expired_token", "rate_limited"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_ticket_that_is_refused_is_opened_once_and_has_its_number(
+    fleet: Fleet, kind: str, when: str
+) -> None:
+    fault(fleet, kind, when=when)
+    ticket = await opened(fleet)
+    (one,) = at_carrier(fleet)
+    assert (ticket["status"], ticket["number"]) == ("open", str(one.id))
 
 
 async def test_a_ticket_that_never_arrived_says_so_after_a_while(fleet: Fleet) -> None:

@@ -25,7 +25,9 @@ LOST: dict[str, dict[str, Any]] = {
     "empty 200 after": {"kind": "empty_200", "when": "after"},
     "not json": {"kind": "not_json", "when": "after"},
     "429": {"kind": "rate_limited", "headers": {"Retry-After": "0"}},
+    "429 after": {"kind": "rate_limited", "headers": {"Retry-After": "0"}, "when": "after"},
     "expired token": {"kind": "expired_token"},
+    "expired token after": {"kind": "expired_token", "when": "after"},
     "late": {"kind": "delay", "seconds": 0.8},
 }
 

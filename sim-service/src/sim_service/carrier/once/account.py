@@ -7,6 +7,7 @@ from sim_service.carrier.errors import CarrierBadAnswer
 from sim_service.carrier.facts import CarrierTicket, Priority, TicketToOpen, VolumeLimit, VolumeLimits
 from sim_service.carrier.once import operations
 from sim_service.carrier.once.caller import Caller
+from sim_service.carrier.once.looking import asks_the_same, look_since_now
 from sim_service.carrier.once.records import account as records
 
 _TICKETS_A_PAGE = 100
@@ -30,7 +31,12 @@ class Account(Caller):
             "senderName": ticket.sender,
             "replyToMail": ticket.reply_to,
         }
-        await self._transport.send(operations.OPEN_TICKET, priority=priority, body=body)
+        look = look_since_now(
+            lambda page: self.list_tickets(page, priority=priority),
+            lambda listed: listed.created_at,
+            lambda listed: asks_the_same(listed, ticket),
+        )
+        await self._transport.send(operations.OPEN_TICKET, priority=priority, body=body, look=look)
 
     async def limits(self, *, priority: Priority) -> VolumeLimits:
         """See AccountCalls."""
@@ -53,6 +59,6 @@ class Account(Caller):
         await self._transport.send(operations.SET_LIMITS, priority=priority, body=body)
 
     async def transfer_sims(self, iccids: Sequence[str], target: int, *, priority: Priority) -> None:
-        """See AccountCalls."""
+        """See AccountCalls. No list shows whether it was done."""
         body: dict[str, Any] = {"iccids": list(dict.fromkeys(iccids)), "target_organisation": target}
         await self._transport.send(operations.TRANSFER_SIMS, priority=priority, body=body)

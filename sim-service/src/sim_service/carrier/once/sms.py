@@ -4,6 +4,7 @@ from sim_service.carrier.errors import CarrierBadAnswer, CarrierRejected
 from sim_service.carrier.facts import CarrierSms, Priority, SmsToSend
 from sim_service.carrier.once import operations
 from sim_service.carrier.once.caller import Caller, is_number, made
+from sim_service.carrier.once.looking import look_since_now, says_the_same
 from sim_service.carrier.once.records import sms as records
 
 _A_PAGE = 100
@@ -15,8 +16,14 @@ class Messages(Caller):
 
     async def send_sms(self, iccid: str, message: SmsToSend, *, priority: Priority) -> str:
         """See SmsCalls. v2 answers with the id, v1 with a Location."""
+        body = records.sms_body(message)
+        look = look_since_now(
+            lambda page: self.list_sms(iccid, page, priority=priority),
+            lambda listed: listed.submitted_at,
+            lambda listed: says_the_same(listed, message),
+        )
         answer = await self._transport.send(
-            operations.SEND_SMS, priority=priority, iccid=iccid, body=records.sms_body(message)
+            operations.SEND_SMS, priority=priority, iccid=iccid, body=body, look=look
         )
         return made(operations.SEND_SMS, answer)
 

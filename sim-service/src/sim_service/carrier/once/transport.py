@@ -1,13 +1,13 @@
 """One call to 1NCE, with everything that can go wrong on the way turned into our errors.
 
 Each try takes its turn under the rate limit, passes the breaker, is bounded in time and size and is measured.
-Retried is only what may be repeated, or what certainly was not carried out (no connection, 401, 429).
+Retried is only what may be repeated, or what certainly was not carried out: without a connection, or refused
+with 401 or 429 and not to be seen by a look.
 """
 
 import asyncio
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -31,7 +31,8 @@ from sim_service.carrier.errors import (
 )
 from sim_service.carrier.facts import Priority
 from sim_service.carrier.once.answers import Answer, Throttled, TokenRefused, interpret, read
-from sim_service.carrier.once.calls import Call
+from sim_service.carrier.once.calls import PATIENCE, Call, Patience
+from sim_service.carrier.once.looking import Look
 from sim_service.carrier.once.operations import Operation
 from sim_service.carrier.once.tokens import TokenSource
 from sim_service.carrier.turns import Turns
@@ -43,25 +44,11 @@ class NotSent(CarrierUnavailable):
     """No connection: the carrier never saw the request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a caller waits: tries, seconds for each try, seconds for all of it with the waits."""
-
-    tries: int
-    try_seconds: float
-    total_seconds: float
-
-
-PATIENCE: Mapping[Priority, Patience] = {
-    Priority.PEOPLE: Patience(tries=3, try_seconds=5, total_seconds=8),
-    Priority.BACKGROUND: Patience(tries=6, try_seconds=20, total_seconds=120),
-}
-
-
 class Transport:
     """Sends operations. `versions`: API versions that are switched on; `most_bytes`: largest answer read.
 
     `lanes`: turns of the groups of paths that have a rate limit of their own; `turns` are everybody else's.
+    `list_lag`: seconds after which the carrier's lists show what it has done.
     """
 
     def __init__(
@@ -77,11 +64,13 @@ class Transport:
         patience: Mapping[Priority, Patience] = PATIENCE,
         most_bytes: int = 8 * 1024 * 1024,
         throttle_seconds: float = 1.0,
+        list_lag: float = 1.0,
     ) -> None:
         self._http, self._tokens, self._turns, self._breaker = http, tokens, turns, breaker
         self._lanes = lanes or {}
         self._url, self._versions = url, frozenset(versions)
         self._patience, self._most_bytes, self._throttle_seconds = patience, most_bytes, throttle_seconds
+        self._list_lag = list_lag
 
     def version_of(self, operation: Operation) -> str:
         """The API version that the operation goes to; raises CarrierOperationUnavailable."""
@@ -96,8 +85,12 @@ class Transport:
         item: str = "",
         params: Mapping[str, str | int] | None = None,
         body: Any = None,
+        look: Look | None = None,
     ) -> Answer:
-        """The answer of a success; raises the errors of `sim_service.carrier.errors`."""
+        """The answer of a success; raises the errors of `sim_service.carrier.errors`.
+
+        `look`: tells whether what must not be repeated may have been carried out; None: nothing can tell.
+        """
         version = self.version_of(operation)
         call = Call(
             operation,
@@ -107,6 +100,7 @@ class Transport:
             body,
             priority,
             time.monotonic() + self._patience[priority].total_seconds,
+            look,
         )
         try:
             return await self._with_retries(call)
@@ -128,8 +122,15 @@ class Transport:
         )
         async for attempt in retrying:
             with attempt:
-                return await self._breaker.call(lambda: self._try(call))
+                return await self._once(call)
         raise AssertionError("unreachable: a try returns or raises")
+
+    async def _once(self, call: Call) -> Answer:
+        try:
+            return await self._breaker.call(lambda: self._try(call))
+        except (TokenRefused, Throttled):
+            await call.ensure_not_done(after=self._list_lag)
+            raise
 
     async def _try(self, call: Call) -> Answer:
         token = await self._tokens.get(refused=call.refused_token)
