@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 import httpx
@@ -21,10 +22,17 @@ router = APIRouter()
 TOKENS = TokenFactory()
 
 
+class Size(StrEnum):
+    SMALL = "small"
+
+
 class Thing(StrictModel):
     name: Text
     weight: Annotated[float, Field(gt=0)] = 1
     at: Timestamp | None = None
+    label: Annotated[Text, Field(min_length=1, max_length=3)] = "a"
+    parts: Annotated[list[str], Field(max_length=1)] = Field([])
+    size: Literal[Size.SMALL] | None = None
 
 
 @router.post("/things", status_code=201)
@@ -124,6 +132,22 @@ async def test_bad_input_gets_the_one_error_shape_naming_the_field(
     assert (response.status_code, error["code"], error["request_id"]) == (status, code, "abc")
     if field is not None:
         assert error["details"]["fields"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("label", "", "must have at least 1 character, not 0"),
+        ("label", "abcd", "must have at most 3 characters, not 4"),
+        ("parts", ["a", "b"], "List should have at most 1 item after validation, not 2"),
+        ("size", "large", "Input should be 'small'"),
+    ],
+)
+async def test_what_is_wrong_with_a_value_is_said_without_words_of_the_framework(
+    client: httpx.AsyncClient, field: str, value: object, words: str
+) -> None:
+    response = await client.post("/api/v1/things", json={"name": "a", field: value})
+    assert response.json()["error"]["details"]["fields"] == [{"field": field, "message": words}]
 
 
 async def test_a_body_that_grows_while_it_is_sent_is_cut_at_the_limit(client: httpx.AsyncClient) -> None:

@@ -15,9 +15,9 @@ from fleet_contracts.topology import (
     telemetry_key,
 )
 from fleet_kit.consumer import BatchConsumer, Failure, Pause
-from fleet_kit.database import uuid7
 from fleet_kit.delivery import Delivery, RejectNow, RetryLater
 from fleet_kit.event_handlers import each_event
+from fleet_kit.ids import uuid7
 from fleet_kit.messaging import Publisher
 from fleet_kit.testing import eventually
 

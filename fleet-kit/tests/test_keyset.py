@@ -10,8 +10,9 @@ from sqlalchemy import Integer, String, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from fleet_kit.database import UtcDateTime, create_sessions, uuid7
+from fleet_kit.database import UtcDateTime, create_sessions
 from fleet_kit.errors import FleetError
+from fleet_kit.ids import uuid7
 from fleet_kit.keyset import Order, find_page
 from fleet_kit.pagination import PageParams, encode_cursor
 

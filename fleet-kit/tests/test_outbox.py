@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_contracts.events import DeviceDeleted, DeviceRef, parse_event
-from fleet_kit.database import create_sessions, uuid7
+from fleet_kit.database import create_sessions
+from fleet_kit.ids import uuid7
 from fleet_kit.messaging import PublishFailed
 from fleet_kit.outbox import Outbox
 from fleet_kit.relay import OutboxRelay

@@ -33,10 +33,12 @@ async def rows(fleet: Fleet, format: str, **params: Any) -> list[dict[str, Any]]
 @pytest.mark.parametrize("format", ["csv", "xlsx", "jsonl"])
 async def test_an_export_holds_every_sim_of_the_organisation_once(fleet: Fleet, format: str) -> None:
     iccids = await fleet.owned_sims(30)
+    device_id = await fleet.device(iccid=iccids[0])
     await fleet.claim(fleet.sandbox.sims()[40].iccid, by=fleet.theirs)
     found = await rows(fleet, format)
     assert [row["iccid"] for row in found] == iccids
     assert found[0]["imsi"] == fleet.sandbox.sims()[0].imsi
+    assert (found[0]["device_id"], found[1]["device_id"] or None) == (str(device_id), None)
 
 
 @pytest.mark.parametrize("format", ["csv", "xlsx"])

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import subprocess
+import sys
 import zipfile
 from typing import Any
 from uuid import uuid4
@@ -277,3 +279,10 @@ async def test_the_template_is_an_import_without_rows(fleet: Fleet, format: str)
     assert f'filename="sims-import.{format}"' in answer.headers["content-disposition"]
     refused = await send(fleet, answer.content)
     assert "no rows" in refused.json()["error"]["message"]
+
+
+def test_the_process_that_reads_a_file_starts_without_the_services_frameworks() -> None:
+    """Each import waits for it, and loading them takes longer than reading the file."""
+    code = "import sys, sim_service.imports.reader as _; print(*{'fastapi', 'sqlalchemy'} & {*sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []

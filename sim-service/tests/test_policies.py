@@ -261,7 +261,41 @@ async def test_policies_are_kept_by_their_organisation(fleet: Fleet) -> None:
     assert (await fleet.ours.viewer.get("/topup-policies")).json()["total"] == 1
     assert (await fleet.theirs.viewer.get("/topup-policies")).json()["items"] == []
     assert (await fleet.ours.operator.delete(path)).status_code == 204
-    assert (await fleet.ours.viewer.get(path)).status_code == 404
+    assert (await fleet.ours.operator.delete(path)).status_code == 404
+    assert (await fleet.ours.viewer.get("/topup-policies")).json()["total"] == 0
+
+
+async def test_what_a_deleted_policy_decided_can_still_be_read(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    leave(fleet, 0.1, 0)
+    policy = await policy_of(fleet)
+    await evaluate(fleet, policy)
+    path = f"/topup-policies/{policy['id']}"
+    assert (await fleet.ours.operator.delete(path)).status_code == 204
+    gone = (await fleet.ours.viewer.get(path)).json()
+    assert (gone["enabled"], gone["deleted_at"] is None) == (False, False)
+    assert await decided(fleet, policy) == {(iccid, "topped_up", "remaining")}
+    assert (await fleet.ours.viewer.get(f"{path}/proposals")).json()["items"] == []
+    assert (await fleet.ours.operator.patch(path, json={"enabled": True})).status_code == 404
+    assert (await fleet.ours.operator.post(f"{path}/evaluate")).status_code == 404
+    for below in ("", "/decisions", "/proposals"):
+        assert (await fleet.theirs.admin.get(path + below)).status_code == 404
+
+
+async def test_a_policy_names_only_sims_of_its_organisation(fleet: Fleet) -> None:
+    first, second = await fleet.owned_sims(2)
+    other = fleet.sandbox.sims()[5].iccid
+    await fleet.claim(other, by=fleet.theirs)
+    body = {"name": "x", "trigger": {"remaining_below_percent": 3}, "budget_per_month": "10"}
+    theirs = {"selector": {"by": "iccids", "iccids": [first, other]}}
+    refused = await fleet.ours.operator.post("/topup-policies", json=body | theirs)
+    assert refused.status_code == 404
+    assert refused.json()["error"]["details"]["iccids"] == [other]
+    policy = await policy_of(fleet, selector={"by": "iccids", "iccids": [first]})
+    path = f"/topup-policies/{policy['id']}"
+    assert (await fleet.ours.operator.patch(path, json=theirs)).status_code == 404
+    ours = {"selector": {"by": "iccids", "iccids": [first, second]}}
+    assert (await fleet.ours.operator.patch(path, json=ours)).json()["selector"]["iccids"] == [first, second]
 
 
 async def test_a_policy_that_makes_no_sense_is_refused(fleet: Fleet) -> None:

@@ -4,6 +4,7 @@
 validation failures and anything unexpected into that shape.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -177,13 +178,23 @@ async def _on_validation(_: Request, error: Exception) -> JSONResponse:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return error_response(BadRequest("the body is not valid JSON", code="MALFORMED_JSON"))
-    fields = [
-        {"field": _name(problem["loc"]), "message": problem["msg"].removeprefix("Value error, ")}
-        for problem in problems[:20]
-    ]
+    fields = [{"field": _name(problem["loc"]), "message": _said(problem)} for problem in problems[:20]]
     first = fields[0]
     message = f"{first['field'] or 'body'}: {first['message']}"
     return JSONResponse(error_body("VALIDATION_FAILED", message, {"fields": fields}), 422)
+
+
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+"""How Python shows a member of an enumeration, which is not how it is written in a request."""
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    """The problem in words for whoever sent the request."""
+    if problem["type"] in {"too_long", "too_short"} and isinstance(problem["input"], str):
+        which, bound = ("most", "max_length") if problem["type"] == "too_long" else ("least", "min_length")
+        number, actual = problem["ctx"][bound], problem["ctx"]["actual_length"]
+        return f"must have at {which} {number} character{'' if number == 1 else 's'}, not {actual}"
+    return _MEMBER.sub(r"\1", problem["msg"].removeprefix("Value error, "))
 
 
 def _name(location: Sequence[str | int]) -> str:

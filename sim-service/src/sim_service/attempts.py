@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import SmallInteger, String, Text, Uuid, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet_kit.database import UtcDateTime, uuid7
+from fleet_kit.database import UtcDateTime
+from fleet_kit.ids import uuid7
 
 
 class PurchaseState(StrEnum):

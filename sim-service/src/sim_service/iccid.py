@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import Path
 from pydantic import AfterValidator
 
 LENGTH = 19
@@ -40,7 +39,3 @@ def normalize(value: str) -> str:
 
 Iccid = Annotated[str, AfterValidator(normalize)]
 """An ICCID in a request, with or without its Luhn digit; kept without."""
-
-IccidPath = Annotated[
-    Iccid, Path(max_length=40, description="ICCID with 19 digits, or 20 with its check digit")
-]

@@ -6,7 +6,8 @@ from sqlalchemy import JSON, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from device_service.base import Base
-from fleet_kit.database import UtcDateTime, uuid7
+from fleet_kit.database import UtcDateTime
+from fleet_kit.ids import uuid7
 
 
 class DeviceEvent(Base):

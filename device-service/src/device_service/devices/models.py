@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from device_service.base import Base
-from fleet_kit.database import UtcDateTime, uuid7
+from fleet_kit.database import UtcDateTime
+from fleet_kit.ids import uuid7
 
 
 class DeviceStatus(StrEnum):

@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import Text, Uuid, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet_kit.database import UtcDateTime, uuid7
+from fleet_kit.database import UtcDateTime
+from fleet_kit.ids import uuid7
 from signing_service.base import Base
 
 

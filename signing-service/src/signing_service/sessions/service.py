@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.database import uuid7
 from fleet_kit.errors import Unauthorized
+from fleet_kit.ids import uuid7
 from fleet_kit.principal import Principal
 from fleet_kit.scope import EVERYTHING
 from signing_service.denylist.service import Revoker

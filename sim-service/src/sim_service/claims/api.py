@@ -8,7 +8,7 @@ from fleet_kit.principal import CurrentAdmin, CurrentUser, Role
 from sim_service.claims.releases import ReleaseService
 from sim_service.claims.schemas import ClaimIn, ClaimOut, ReleasedOut, ReleaseIn, ReleaseOut
 from sim_service.claims.service import ClaimService
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 
 router = APIRouter(tags=["sims"])
 

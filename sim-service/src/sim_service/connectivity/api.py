@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from fleet_kit.principal import CurrentUser, Role
 from sim_service.connectivity.schemas import CellOut, ConnectivityOut, ResetOut
 from sim_service.connectivity.service import ConnectivityService
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.resources import AppCarrier, AppSessions, AppSettings
 
 router = APIRouter(tags=["connectivity"])

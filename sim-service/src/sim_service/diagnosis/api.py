@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from fleet_kit.principal import CurrentUser
 from sim_service.diagnosis.schemas import DiagnosisOut
 from sim_service.diagnosis.service import DiagnosisService
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.resources import AppCarrier, AppSessions, AppSettings
 
 router = APIRouter(tags=["diagnosis"])

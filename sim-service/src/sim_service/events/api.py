@@ -10,7 +10,7 @@ from fleet_kit.principal import CurrentUser, Role
 from sim_service.carrier.facts import Priority
 from sim_service.events.schemas import EventOut, EventPage, EventQuery, EventSyncOut
 from sim_service.events.service import EventService
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.resources import AppCarrier, AppSessions
 
 router = APIRouter(tags=["events"])

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import RowMapping
@@ -102,5 +103,6 @@ def _json(row: RowMapping) -> dict[str, Any]:
     return (
         values
         | {name: format_ts(value) for name, value in values.items() if isinstance(value, datetime)}
+        | {name: str(value) for name, value in values.items() if isinstance(value, UUID)}
         | {"label": values["label"] or None}
     )

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from fleet_kit.database import uuid7
+from fleet_kit.ids import uuid7
 from sim_service.exports.columns import COLUMNS as EXPORTED
 from sim_service.imports.parsing import Reading, Wish
 from sim_service.imports.sheets import Unreadable, rows

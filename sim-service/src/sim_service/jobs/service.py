@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.database import uuid7
 from fleet_kit.errors import Forbidden, NotFound, invalid
+from fleet_kit.ids import uuid7
 from fleet_kit.keyset import Found
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal, Role

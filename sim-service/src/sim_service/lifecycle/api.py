@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from fleet_kit.database import DbSession
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser, Role
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.service import JobService
 from sim_service.lifecycle.schemas import ActionOut, SimChanged, SimPatch

@@ -8,7 +8,8 @@ from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet_kit.database import UtcDateTime, uuid7
+from fleet_kit.database import UtcDateTime
+from fleet_kit.ids import uuid7
 from sim_service.carrier.facts import CarrierSim, SimStatus
 from sim_service.database import Base
 

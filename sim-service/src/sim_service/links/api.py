@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from fleet_kit.database import DbSession
 from fleet_kit.principal import CurrentUser, Role
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.service import JobService
 from sim_service.links.schemas import LinkIn

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from fleet_kit.database import Sessions, uuid7
+from fleet_kit.database import Sessions
 from fleet_kit.errors import Conflict, FleetError, NotFound, invalid
+from fleet_kit.ids import uuid7
 from fleet_kit.keyset import Found
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal

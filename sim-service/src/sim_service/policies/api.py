@@ -60,8 +60,8 @@ async def list_policies(policies: Policies, paging: Paging) -> Page[PolicyOut]:
 
 @router.get("/{policy_id}")
 async def read_policy(policy_id: UUID, policies: Policies) -> PolicyOut:
-    """One policy."""
-    return PolicyOut.of(await policies.kept(await policies.get(policy_id)))
+    """One policy, also one that was deleted."""
+    return PolicyOut.of(await policies.kept(await policies.get(policy_id, deleted=True)))
 
 
 @router.patch("/{policy_id}")
@@ -76,7 +76,7 @@ async def change_policy(
 
 @router.delete("/{policy_id}", status_code=204)
 async def delete_policy(policy_id: UUID, user: CurrentUser, policies: Policies) -> None:
-    """Take a policy out of use; its purchases stay in the ledger."""
+    """Take a policy out of use; what it decided can be read further on, its purchases stay in the ledger."""
     policy = await policies.get(policy_id, for_update=True)
     user.require(Role.OPERATOR)
     await policies.delete(policy)
@@ -99,7 +99,8 @@ async def list_decisions(
     policy_id: UUID, policies: Policies, paging: Paging, query: Annotated[DecisionQuery, Query()]
 ) -> Page[DecisionOut]:
     """What the policy decided and why, newest first."""
-    found = await policies.decisions(await policies.get(policy_id), query.filter(), paging)
+    policy = await policies.get(policy_id, deleted=True)
+    found = await policies.decisions(policy, query.filter(), paging)
     return found.shown_as(DecisionOut.of, paging)
 
 
@@ -108,7 +109,8 @@ async def list_proposals(
     policy_id: UUID, policies: Policies, paging: Paging, state: ProposalState | None = None
 ) -> Page[ProposalOut]:
     """What the policy asked to buy, newest first."""
-    found = await policies.proposals(await policies.get(policy_id), state, paging)
+    policy = await policies.get(policy_id, deleted=True)
+    found = await policies.proposals(policy, state, paging)
     return found.shown_as(ProposalOut.of, paging)
 
 

@@ -22,8 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet_kit.database import UtcDateTime, uuid7
+from fleet_kit.database import UtcDateTime
 from fleet_kit.errors import Conflict
+from fleet_kit.ids import uuid7
 from sim_service.carrier.facts import QuotaState
 from sim_service.database import Base
 from sim_service.quotas.models import SimQuota

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.database import uuid7
+from fleet_kit.ids import uuid7
 from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
@@ -48,9 +48,9 @@ class PolicyRepository:
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self._session, self._scope = session, scope
 
-    async def get(self, policy_id: UUID, *, for_update: bool = False) -> Policy | None:
-        """One policy; `for_update` locks it until the commit."""
-        statement = self._mine().where(Policy.id == policy_id)
+    async def get(self, policy_id: UUID, *, for_update: bool = False, deleted: bool = False) -> Policy | None:
+        """One policy; `for_update` locks it until the commit, `deleted` finds also one out of use."""
+        statement = self._mine(deleted=deleted).where(Policy.id == policy_id)
         if for_update:
             statement = statement.with_for_update().execution_options(populate_existing=True)
         return (await self._session.execute(statement)).scalar_one_or_none()
@@ -152,8 +152,9 @@ class PolicyRepository:
         statement = delete(PolicyDecision).where(PolicyDecision.id.in_(old)).returning(PolicyDecision.id)
         return len((await self._session.execute(statement)).all())
 
-    def _mine(self) -> Select[Policy]:
-        return select(Policy).where(self._scope.where(Policy.organization_id), Policy.deleted_at.is_(None))
+    def _mine(self, *, deleted: bool = False) -> Select[Policy]:
+        mine = select(Policy).where(self._scope.where(Policy.organization_id))
+        return mine if deleted else mine.where(Policy.deleted_at.is_(None))
 
     def _proposals(self, policy_id: UUID) -> Select[Proposal]:
         return select(Proposal).where(

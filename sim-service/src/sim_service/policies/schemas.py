@@ -20,10 +20,10 @@ from sim_service.policies.models import (
 )
 from sim_service.policies.repository import DecisionFilter
 from sim_service.policies.service import Kept
+from sim_service.sims.fields import MAX_TAGS, Tag
 from sim_service.topups.schemas import Money
 
 Name = Annotated[Text, Field(min_length=1, max_length=100)]
-Tag = Annotated[Text, Field(min_length=1, max_length=50)]
 Days = Annotated[int, Field(ge=1, le=365)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Most = Annotated[int, Field(ge=1, le=100)]
@@ -35,9 +35,7 @@ class Selector(StrictModel):
     """The SIMs that a policy is for: `all`, those with one of `tags`, or those named by `iccids`."""
 
     by: SelectBy
-    tags: Annotated[list[Annotated[Text, Field(min_length=1, max_length=50)]], Field(max_length=50)] = Field(
-        []
-    )
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)] = Field([])
     iccids: Annotated[list[Iccid], Field(max_length=10_000)] = Field([])
 
     @model_validator(mode="after")
@@ -128,10 +126,6 @@ def _columns(body: PolicyIn | PolicyPatch, names: set[str]) -> dict[str, Any]:
     return values
 
 
-_SAME = ("id", "organization_id", "name", "payment_method", "dry_run", "enabled", "created_by")
-_MOMENTS = ("evaluated_at", "created_at", "updated_at")
-
-
 class PolicyOut(ResponseModel):
     """A policy; `spent_this_month` includes what may yet cost money."""
 
@@ -151,6 +145,7 @@ class PolicyOut(ResponseModel):
     evaluated_at: Timestamp | None
     created_at: Timestamp
     updated_at: Timestamp
+    deleted_at: Timestamp | None
 
     @classmethod
     def of(cls, kept: Kept) -> "PolicyOut":

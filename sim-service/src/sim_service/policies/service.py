@@ -1,5 +1,6 @@
 """The rules of policies: kept by their organisation, evaluated by the worker, approved by admins."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from sim_service.jobs.models import Job, JobKind
 from sim_service.jobs.service import JobService
 from sim_service.policies.models import Policy, PolicyDecision, Proposal, ProposalState
 from sim_service.policies.repository import DecisionFilter, PolicyRepository
+from sim_service.sims.service import SimService, not_found
 from sim_service.topups.repository import TopUpRepository, month_start
 
 
@@ -36,7 +38,8 @@ class PolicyService:
         self._policies = PolicyRepository(session, scope)
 
     async def create(self, values: dict[str, Any], user: Principal) -> Kept:
-        """A new policy of the user's organisation."""
+        """A new policy of the user's organisation; raises NotFound naming SIMs that it does not own."""
+        await self._check(values, user.organization_id)
         now = datetime.now(UTC)
         policy = Policy(
             **values,
@@ -49,9 +52,9 @@ class PolicyService:
         await self._session.flush()
         return Kept(policy, Decimal(0))
 
-    async def get(self, policy_id: UUID, *, for_update: bool = False) -> Policy:
-        """One policy; raises NotFound."""
-        policy = await self._policies.get(policy_id, for_update=for_update)
+    async def get(self, policy_id: UUID, *, for_update: bool = False, deleted: bool = False) -> Policy:
+        """One policy; `deleted`: also one that was taken out of use. Raises NotFound."""
+        policy = await self._policies.get(policy_id, for_update=for_update, deleted=deleted)
         if policy is None:
             raise NotFound("no such policy", code="POLICY_NOT_FOUND")
         return policy
@@ -67,7 +70,8 @@ class PolicyService:
         return Found([await self.kept(policy) for policy in found.items], found.total, found.next_cursor)
 
     async def change(self, policy: Policy, values: dict[str, Any]) -> Kept:
-        """Change a policy that is locked."""
+        """Change a policy that is locked; raises NotFound naming SIMs that its organisation does not own."""
+        await self._check(values, policy.organization_id)
         for name, value in values.items():
             setattr(policy, name, value)
         policy.updated_at = datetime.now(UTC)
@@ -80,6 +84,12 @@ class PolicyService:
         pending = await self._policies.pending(policy.id)
         if pending is not None:
             pending.decide(ProposalState.EXPIRED, None)
+
+    async def _check(self, values: Mapping[str, Any], organization_id: UUID) -> None:
+        wanted = set(values.get("iccids", ()))
+        owned = await SimService(self._session, Scope(organization_id)).some(sorted(wanted))
+        if unknown := wanted - {sim.iccid for sim in owned}:
+            raise not_found(sorted(unknown))
 
     async def evaluate(self, policy: Policy, user: Principal, proposal: Proposal | None = None) -> Job:
         """Have the worker evaluate a policy now; raises Conflict for one that is not enabled."""

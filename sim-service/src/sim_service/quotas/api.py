@@ -10,7 +10,7 @@ from fleet_kit.principal import CurrentAdmin, CurrentUser, Role
 from sim_service.cache.service import Question, Read
 from sim_service.carrier.facts import QuotaKind
 from sim_service.freshness import age_if_fresh
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.quotas.schemas import QuotaOut, QuotaQuery, QuotasOut, ThresholdsIn, ThresholdsOut
 from sim_service.quotas.service import QuotaService
 from sim_service.quotas.thresholds import ThresholdService

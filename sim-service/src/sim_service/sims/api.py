@@ -8,7 +8,7 @@ from fleet_kit.database import DbSession
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser
 from sim_service.cache.service import Question, Read
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.service import JobService
 from sim_service.resources import AppCache

@@ -11,7 +11,7 @@ from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser, Role
 from fleet_kit.scope import Scope
 from sim_service.carrier.facts import Priority
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.repeats import RepeatKey
 from sim_service.resources import AppCarrier, AppSessions, AppSettings
 from sim_service.sims.service import SimService, owner_of

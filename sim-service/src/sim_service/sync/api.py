@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from fleet_kit.database import DbSession
 from fleet_kit.principal import CurrentOperator, CurrentUser, Role
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.jobs.api import location
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.schemas import JobOut

@@ -7,7 +7,8 @@ from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text, Uuid, 
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet_kit.database import UtcDateTime, uuid7
+from fleet_kit.database import UtcDateTime
+from fleet_kit.ids import uuid7
 from sim_service.carrier.facts import CarrierTicket
 from sim_service.database import Base
 

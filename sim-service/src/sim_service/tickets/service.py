@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.database import uuid7
 from fleet_kit.errors import NotFound
+from fleet_kit.ids import uuid7
 from fleet_kit.keyset import Found
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING, Scope

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fleet_kit.app import API
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser, Role
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.repeats import RepeatKey
 from sim_service.resources import AppCarrier, AppSessions, AppSettings
 from sim_service.topups.ledger import Prices, Purchase

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.database import uuid7
 from fleet_kit.errors import Conflict, FleetError
+from fleet_kit.ids import uuid7
 from fleet_kit.scope import EVERYTHING
 from sim_service.attempts import ABANDONED, UNSETTLED
 from sim_service.carrier.facts import PaymentMethod, QuotaKind

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from fleet_kit.principal import CurrentUser, Role
 from sim_service.cache.service import Question, Read
 from sim_service.freshness import age_if_fresh
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.resources import AppCache, AppCarrier, AppSessions, AppSettings
 from sim_service.usage.cost import Prices
 from sim_service.usage.ranges import Interval, Range, checked

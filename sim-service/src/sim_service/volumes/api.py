@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from sim_service.iccid import IccidPath
+from sim_service.iccid_path import IccidPath
 from sim_service.resources import AppSessions
 from sim_service.usage.api import Usages
 from sim_service.usage.ranges import DayRange
