@@ -33,7 +33,7 @@ reset: ## stop it and delete all data and secrets (YES=1 does not ask)
 test: ## run every test against real servers, with coverage (ARGS="device-service/tests -k key" for some)
 	@infra/bootstrap.sh dev
 ifeq ($(ARGS),)
-	@$(PY) -m fleet_infra.testing_servers run -- .venv/bin/pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=85
+	@$(PY) -m fleet_infra.testing_servers run -- .venv/bin/pytest -n 2 --cov --cov-report=term --cov-fail-under=85
 else
 	@.venv/bin/pytest $(ARGS)
 endif

@@ -1,23 +1,25 @@
 """Every test may use the fleet's real servers."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["fleet_infra.testing", "fleet_infra.testing_fleet"]
 
-ROOT = Path(__file__).parent
-TOGETHER = frozenset({"tests", "gateway", "infra"})
-"""Folders whose tests run one after the other: they start whole fleets and judge times."""
+
+class Divided(LoadScopeScheduling):
+    """With `-n`: what shares a file's fixtures stays in one process, the largest share begins first."""
+
+    TOGETHER = frozenset({"tests", "gateway", "infra"})
+    """Folders whose tests run one after the other: they start whole fleets and judge times."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        return "fleet" if path.split("/", 1)[0] in self.TOGETHER else path
 
 
-@pytest.hookimpl(wrapper=True)  # before anybody reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """With `-n`, keep what shares fixtures in one process, and begin with what takes longest."""
-    for item in items:
-        path = item.path.relative_to(ROOT)
-        together = path.parts[0] in TOGETHER
-        item.add_marker(pytest.mark.xdist_group("fleet" if together else str(path)))
-    items.sort(key=lambda item: item.path.relative_to(ROOT).parts[0] not in TOGETHER)
-    yield
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:
+    """Who decides which process runs what."""
+    return Divided(config, log)
