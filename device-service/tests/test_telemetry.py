@@ -15,6 +15,7 @@ from device_service.settings import DeviceSettings
 from device_service.telemetry.service import TelemetryService
 from fleet_contracts.telemetry import parse_message
 from fleet_kit.messaging import Publisher
+from fleet_kit.testing import eventually
 
 from .conftest import Organization
 from .support import device_key, path_of
@@ -102,11 +103,20 @@ async def test_frozen_broker_answers_503_and_holds_no_database_connection(
     app: FastAPI, organization: Organization
 ) -> None:
     made = await organization.make_device()
-    async with await asyncio.start_server(lambda *_: asyncio.sleep(30), "127.0.0.1", 0) as frozen:
+    reached = asyncio.Event()
+
+    async def freeze(*_: object) -> None:
+        reached.set()
+        await asyncio.sleep(30)
+
+    async def held_by_nobody() -> bool:
+        return bool(app.state.engine.pool.checkedout() == 0)
+
+    async with await asyncio.start_server(freeze, "127.0.0.1", 0) as frozen:
         port = frozen.sockets[0].getsockname()[1]
         present = app.state.telemetry
         app.state.telemetry = TelemetryService(
-            Publisher(f"amqp://x:y@127.0.0.1:{port}/", "test", timeout_seconds=1)
+            Publisher(f"amqp://x:y@127.0.0.1:{port}/", "test", timeout_seconds=5)
         )
         try:
             begin = time.monotonic()
@@ -116,10 +126,11 @@ async def test_frozen_broker_answers_503_and_holds_no_database_connection(
                 )
                 for _ in range(20)
             ]
-            await asyncio.sleep(0.3)
-            assert app.state.engine.pool.checkedout() == 0
+            await reached.wait()
+            await eventually(held_by_nobody, timeout=4)
+            assert not any(task.done() for task in sending)
             answers = await asyncio.gather(*sending)
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 15
         finally:
             app.state.telemetry = present
     assert {answer.status_code for answer in answers} == {503}
