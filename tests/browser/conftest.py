@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiomqtt
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
@@ -63,5 +64,6 @@ async def report() -> AsyncIterator[Callable[[Any], None]]:
     yield lambda device: tasks.append(asyncio.create_task(keep_reporting(device)))
     for task in tasks:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        # The broker closes the session of a device that a test deletes.
+        with contextlib.suppress(asyncio.CancelledError, aiomqtt.MqttError):
             await task
