@@ -1,7 +1,8 @@
 """Telemetry messages in: sort each message's readings, store them, acknowledge after the store has."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from monitoring_service.store.client import Document
 UNKNOWN_DEVICE = "UNKNOWN_DEVICE"
 _BREATH = 50
 """Messages decoded between two turns of the event loop."""
+_IN_FLIGHT = 2
+"""Writes of one batch at a time: the store need not wait for the next one."""
 
 
 @dataclass(slots=True)
@@ -33,7 +36,7 @@ class _Batch:
 class TelemetryHandler:
     """Handles batches of the telemetry queue; see fleet_kit.consumer for what its answer means.
 
-    The next documents are decoded while the store is writing the ones before.
+    The next documents are decoded, and on their way, while the store is writing the ones before.
     """
 
     def __init__(
@@ -46,18 +49,18 @@ class TelemetryHandler:
         """Store what is valid, list what is not; raises Pause while the store is away."""
         devices = [device_id(delivery) for delivery in deliveries]
         owners = await self._directory.owners({device for device in devices if device})
-        batch, writing = _Batch(), asyncio.create_task(_nothing())
+        batch, writing = _Batch(), deque[asyncio.Task[None]]()
         try:
             for number, (delivery, device) in enumerate(zip(deliveries, devices, strict=True)):
                 self._sort(delivery, device, owners, batch)
                 if number % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
                 while len(batch.documents) >= MAX_DOCUMENTS:
-                    await writing
-                    writing = self._write(batch)
-            await writing
+                    await self._write(batch, writing)
             while batch.documents:
-                await self._write(batch)
+                await self._write(batch, writing)
+            for task in writing:
+                await task
         finally:
             await _ended(writing)
         await self._rejected.add(batch.rejected)
@@ -84,25 +87,25 @@ class TelemetryHandler:
                 delivery, parsed.rejected, device_id=device, organization_id=organization
             )
 
-    def _write(self, batch: _Batch) -> "asyncio.Task[None]":
+    async def _write(self, batch: _Batch, writing: "deque[asyncio.Task[None]]") -> None:
+        while len(writing) >= _IN_FLIGHT:
+            await writing[0]
+            writing.popleft()
         documents, batch.documents = batch.documents[:MAX_DOCUMENTS], batch.documents[MAX_DOCUMENTS:]
-        return asyncio.create_task(self._put(documents, batch))
+        writing.append(asyncio.create_task(self._put(documents, batch)))
 
     async def _put(self, documents: list[Document], batch: _Batch) -> None:
         outcome = await self._ingest.put(documents)
         batch.rejected.extend(RejectedMessage.refused(document, why) for document, why in outcome.refused)
 
 
-async def _nothing() -> None:
-    """The write before the first one."""
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
+async def _ended(tasks: "Collection[asyncio.Task[None]]") -> None:
     """Leave no write running behind a batch that failed."""
-    if not task.done():
-        await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()
+    if running := [task for task in tasks if not task.done()]:
+        await asyncio.wait(running)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
 
 
 def device_id(delivery: Delivery) -> str | None:
