@@ -149,7 +149,7 @@ class Turns:
     async def take(self, priority: Priority, *, longest_wait: float) -> None:
         """Return when it is this caller's turn; raises CarrierRateLimited if that is too far away."""
         started = time.monotonic()
-        if priority is Priority.PEOPLE:
+        if priority is not Priority.BACKGROUND:
             await self._booked(longest_wait)
         else:
             await self._unbooked(started, longest_wait)

@@ -62,7 +62,7 @@ class SyncOfAll:
             plan.learn(await self._page(held, number), self._carrier.page_size)
 
     async def _page(self, held: Held, number: int) -> SimPage:
-        page = await self._carrier.list_sims(number, priority=Priority.BACKGROUND)
+        page = await self._carrier.list_sims(number, priority=Priority.LISTING)
         async with held.sessions.begin() as session:
             job = await held.in_transaction(session)
             applied = await SimService(session, EVERYTHING).take_over(

@@ -26,6 +26,7 @@ class Patience:
 
 PATIENCE: Mapping[Priority, Patience] = {
     Priority.PEOPLE: Patience(tries=3, try_seconds=5, total_seconds=8),
+    Priority.LISTING: Patience(tries=6, try_seconds=20, total_seconds=120),
     Priority.BACKGROUND: Patience(tries=6, try_seconds=20, total_seconds=120),
 }
 
@@ -72,5 +73,5 @@ class Call:
             self.token_tries += 1
             return self.token_tries < 2
         if isinstance(error, BreakerOpen):
-            return self.priority is Priority.BACKGROUND
+            return self.priority is not Priority.PEOPLE
         return isinstance(error, CarrierUnavailable | CarrierBadAnswer | Throttled)
