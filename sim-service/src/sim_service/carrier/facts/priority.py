@@ -6,8 +6,8 @@ from enum import StrEnum
 class Priority(StrEnum):
     """Who waits for the answer: a person's request goes before any background job's.
 
-    LISTING is the list of all SIMs: a few requests that tell of every SIM book their turns as people do, so that
-    jobs that ask for each SIM by itself do not hold them up.
+    LISTING is the list of all SIMs: its few requests book their turns as people's do, so that jobs that ask
+    for each SIM by itself do not hold it up.
     """
 
     PEOPLE = "people"
