@@ -23,6 +23,7 @@ OLD_TOKEN, NEW_TOKEN = "o" * 3000, "n" * 3000
 
 QUICK = {
     Priority.PEOPLE: Patience(tries=2, try_seconds=0.5, total_seconds=3),
+    Priority.LISTING: Patience(tries=6, try_seconds=0.5, total_seconds=20),
     Priority.BACKGROUND: Patience(tries=6, try_seconds=0.5, total_seconds=20),
 }
 
