@@ -16,7 +16,9 @@ class MongoServer:
     folder: Path
     port: int
     durable: bool = True
-    cache: str = "256M"
+    cache: str = "1G"
+    """At most so much memory for pages. With 256M, writing some 30 MB of large documents in a few seconds made every
+    write wait for eviction, for 0.7 s and on a slow machine for more than a minute."""
     name: str = "mongo"
     is_fresh: bool = False
     """Whether `prepare` found no data."""
