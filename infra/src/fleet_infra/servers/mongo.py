@@ -17,8 +17,8 @@ class MongoServer:
     port: int
     durable: bool = True
     cache: str = "1G"
-    """At most so much memory for pages. With 256M, writing some 30 MB of large documents in a few seconds made every
-    write wait for eviction, for 0.7 s and on a slow machine for more than a minute."""
+    """At most so much memory for pages. With 256M, some 30 MB of large documents in a few seconds made every
+    write wait for eviction: for 0.7 s, on a slow machine for more than a minute."""
     name: str = "mongo"
     is_fresh: bool = False
     """Whether `prepare` found no data."""
