@@ -1,12 +1,13 @@
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Query, Response, status
 
 from device_service.credentials.access import Credentials
 from device_service.devices.access import Devices
 from device_service.devices.changes import on_commit
 from device_service.devices.preconditions import IfMatch, etag
-from device_service.devices.schemas import CreatedDeviceOut, DeviceIn, DeviceOut, DevicePatch, Filter
+from device_service.devices.schemas import CreatedDeviceOut, DeviceIn, DeviceOut, DevicePatch, DeviceQuery
 from fleet_kit.idempotency import IdempotencyKey
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser, Role
@@ -41,7 +42,9 @@ async def create_device(
 
 @router.get("", include_in_schema=False)
 @router.get("/")
-async def list_devices(devices: Devices, wanted: Filter, paging: Paging) -> Page[DeviceOut]:
+async def list_devices(
+    devices: Devices, wanted: Annotated[DeviceQuery, Query()], paging: Paging
+) -> Page[DeviceOut]:
     """Devices of the organisation, in pages."""
     return (await devices.page(wanted, paging)).shown_as(DeviceOut.model_validate, paging)
 

@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from device_service.devices.models import Device
-from device_service.devices.schemas import DeviceFilter
+from device_service.devices.schemas import DeviceQuery
 from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
@@ -31,13 +31,13 @@ class DeviceRepository:
         """Delete with everything below it at the next flush."""
         await self._session.delete(device)
 
-    async def page(self, wanted: DeviceFilter, paging: PageParams) -> Found[Device]:
+    async def page(self, wanted: DeviceQuery, paging: PageParams) -> Found[Device]:
         """One page in the wanted order."""
         statement = select(Device).where(*self._conditions(wanted))
         order = Order(wanted.sort, getattr(Device, wanted.sort.removeprefix("-")), Device.id)
         return await find_page(self._session, statement, order, paging)
 
-    def _conditions(self, wanted: DeviceFilter) -> list[ColumnElement[bool]]:
+    def _conditions(self, wanted: DeviceQuery) -> list[ColumnElement[bool]]:
         conditions = [self._scope.where(Device.organization_id)]
         for column, value in (
             (Device.type, wanted.type),
@@ -46,8 +46,8 @@ class DeviceRepository:
         ):
             if value is not None:
                 conditions.append(column == value)
-        if wanted.tags:
-            conditions.append(Device.tags.contains(wanted.tags))
+        if wanted.tag:
+            conditions.append(Device.tags.contains(wanted.tag))
         if wanted.search:
             conditions.append(
                 or_(

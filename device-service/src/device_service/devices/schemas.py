@@ -1,9 +1,8 @@
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from fastapi import Query
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from device_service.devices.models import DeviceStatus
 from fleet_kit.free_json import JsonObject
@@ -91,28 +90,14 @@ class CreatedDeviceOut(DeviceOut):
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceFilter:
-    """What narrows and orders a list. Several `tags` must all be there."""
+class DeviceQuery(StrictModel):
+    """What narrows and orders a list. A device has all of several tags."""
 
-    type: str | None
-    status: str | None
-    tags: list[str]
-    iccid: str | None
-    search: str | None
-    sort: str
+    model_config = ConfigDict(extra="ignore")
 
-
-async def _filter(
-    *,
-    type: Annotated[Text | None, Query(max_length=64)] = None,
-    status: DeviceStatus | None = None,
-    tag: Annotated[list[Text] | None, Query(max_length=MAX_TAGS)] = None,
-    iccid: Annotated[Text | None, Query(max_length=20)] = None,
-    search: Annotated[Text | None, Query(max_length=128, description="part of name or ICCID")] = None,
-    sort: Sort = "-created_at",
-) -> DeviceFilter:
-    return DeviceFilter(type, status, tag or [], iccid, search, sort)
-
-
-Filter = Annotated[DeviceFilter, Depends(_filter)]
+    type: Annotated[Text | None, Query(max_length=64)] = None
+    status: DeviceStatus | None = None
+    tag: Annotated[list[Text], Query(max_length=MAX_TAGS)] = Field(default_factory=list)
+    iccid: Annotated[Text | None, Query(max_length=20)] = None
+    search: Annotated[Text | None, Query(max_length=128, description="part of name or ICCID")] = None
+    sort: Sort = "-created_at"

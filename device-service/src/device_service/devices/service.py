@@ -9,7 +9,7 @@ from device_service.devices.changes import Changes
 from device_service.devices.models import Device
 from device_service.devices.preconditions import Precondition
 from device_service.devices.repository import DeviceRepository
-from device_service.devices.schemas import DeviceFilter, DeviceIn
+from device_service.devices.schemas import DeviceIn, DeviceQuery
 from device_service.sessions.service import SessionEnds
 from fleet_kit.errors import Conflict, NotFound
 from fleet_kit.keyset import Found
@@ -43,7 +43,7 @@ class DeviceService:
             raise not_found()
         return device
 
-    async def page(self, wanted: DeviceFilter, paging: PageParams) -> Found[Device]:
+    async def page(self, wanted: DeviceQuery, paging: PageParams) -> Found[Device]:
         """One page of devices."""
         return await self._devices.page(wanted, paging)
 
