@@ -4,6 +4,7 @@ import fcntl
 import json
 from typing import Any
 
+from fleet_infra.broker_users import BROKER_ADMIN
 from fleet_infra.databases import DATABASES
 from fleet_infra.files import write_private
 from fleet_infra.layout import Layout
@@ -17,15 +18,28 @@ def access(
     layout: Layout, settings: FleetSettings, secrets: Secrets, servers: FleetServers
 ) -> dict[str, Any]:
     """What the file says. `pids` is kept true at every restart; `pid_files` holds the same, one file each."""
-    databases = {name: database_url(name, settings, secrets).replace("+asyncpg", "") for name in DATABASES}
     files = {file.stem: str(file) for file in sorted(layout.pids.absolute().glob("*.pid"))}
+    return {
+        **addresses(settings, secrets, mongo_url=servers.mongo.url),
+        "sandbox_url": sandbox_url(settings),
+        "postgres_url": servers.postgres.admin_url,
+        "redis_url": servers.redis.url,
+        "logs": str(layout.logs.absolute()),
+        "pid_files": files,
+        "pids": {name: int(_text(file)) for name, file in files.items()},
+    }
+
+
+def addresses(settings: FleetSettings, secrets: Secrets, *, mongo_url: str) -> dict[str, Any]:
+    """Addresses and logins that are the same wherever the servers run; `mongo_url` ends in options."""
+    databases = {name: database_url(name, settings, secrets).replace("+asyncpg", "") for name in DATABASES}
     return {
         "gateway_url": settings.gateway_url,
         "mqtt_host": settings.reach,
         "mqtt_port": settings.mqtt_port,
         "amqp_url": f"amqp://fleet-access:{secrets.rabbitmq_access}@127.0.0.1:{settings.amqp_port}",
-        "rabbitmq_management_url": servers.rabbitmq.management_url,
-        "rabbitmq_user": servers.rabbitmq.user,
+        "rabbitmq_management_url": f"http://127.0.0.1:{settings.rabbitmq_management_port}",
+        "rabbitmq_user": BROKER_ADMIN,
         "rabbitmq_password": secrets.rabbitmq_admin,
         "admin_email": settings.admin_email,
         "admin_password": secrets.admin_password,
@@ -33,14 +47,8 @@ def access(
         "demo_password": secrets.demo_password,
         "push_username": PUSH_USERNAME,
         "push_password": secrets.push_password,
-        "sandbox_url": sandbox_url(settings),
-        "postgres_url": servers.postgres.admin_url,
-        "mongo_url": servers.mongo.url,
-        "redis_url": servers.redis.url,
-        "databases": {**databases, "monitoring": servers.mongo.url.replace("/?", "/monitoring?")},
-        "logs": str(layout.logs.absolute()),
-        "pid_files": files,
-        "pids": {name: int(_text(file)) for name, file in files.items()},
+        "mongo_url": mongo_url,
+        "databases": {**databases, "monitoring": mongo_url.replace("/?", "/monitoring?")},
     }
 
 

@@ -5,6 +5,8 @@ from fleet_contracts import topology
 from fleet_infra.definitions import BrokerUser
 from fleet_infra.secret_store import Secrets
 
+BROKER_ADMIN = "fleet-admin"
+"""Who sees and may do everything; for operations."""
 OWN_QUEUE = r"amq\.gen-.*"
 """Queues that the broker names: only the connection that made one can use it."""
 
@@ -18,7 +20,7 @@ DEFAULT = r"amq\.default"
 def broker_users(secrets: Secrets) -> list[BrokerUser]:
     """Users with passwords and permissions. Devices are not among them: device-service answers for those."""
     return [
-        BrokerUser("fleet-admin", secrets.rabbitmq_admin, ".*", ".*", ".*", ("administrator",)),
+        BrokerUser(BROKER_ADMIN, secrets.rabbitmq_admin, ".*", ".*", ".*", ("administrator",)),
         BrokerUser(
             "fleet-access",
             secrets.rabbitmq_access,

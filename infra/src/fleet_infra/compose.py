@@ -9,13 +9,11 @@ from typing import Any
 
 import httpx
 
-from fleet_infra.access import write_access
+from fleet_infra.access import addresses, write_access
 from fleet_infra.compose_files import write_files
-from fleet_infra.databases import DATABASES
 from fleet_infra.demo import give_sims, register_owner
 from fleet_infra.errors import CannotStart
 from fleet_infra.layout import Layout
-from fleet_infra.programs import PUSH_USERNAME, database_url
 from fleet_infra.secret_store import Secrets
 from fleet_infra.settings import FleetSettings
 
@@ -128,27 +126,11 @@ def _wait(condition: Callable[[], bool], complaint: str) -> None:
 
 
 def _access(layout: Layout, settings: FleetSettings, secrets: Secrets) -> dict[str, Any]:
+    mongo_url = f"mongodb://fleet:{secrets.mongo}@127.0.0.1:{settings.mongo_port}/?{MONGO_OPTIONS}"
     return {
-        "gateway_url": settings.gateway_url,
-        "mqtt_host": settings.reach,
-        "mqtt_port": settings.mqtt_port,
-        "amqp_url": f"amqp://fleet-access:{secrets.rabbitmq_access}@127.0.0.1:{settings.amqp_port}",
-        "rabbitmq_management_url": f"http://127.0.0.1:{settings.rabbitmq_management_port}",
-        "rabbitmq_user": "fleet-admin",
-        "rabbitmq_password": secrets.rabbitmq_admin,
-        "admin_email": settings.admin_email,
-        "admin_password": secrets.admin_password,
-        "demo_email": settings.demo_email,
-        "demo_password": secrets.demo_password,
-        "push_username": PUSH_USERNAME,
-        "push_password": secrets.push_password,
+        **addresses(settings, secrets, mongo_url=mongo_url),
         "postgres_url": f"postgresql://postgres:{secrets.postgres_admin}@127.0.0.1:{settings.postgres_port}/postgres",
-        "mongo_url": f"mongodb://fleet:{secrets.mongo}@127.0.0.1:{settings.mongo_port}/?{MONGO_OPTIONS}",
         "redis_url": f"redis://:{secrets.redis}@127.0.0.1:{settings.redis_port}/0",
-        "databases": {
-            **{name: database_url(name, settings, secrets).replace("+asyncpg", "") for name in DATABASES},
-            "monitoring": f"mongodb://fleet:{secrets.mongo}@127.0.0.1:{settings.mongo_port}/monitoring?{MONGO_OPTIONS}",
-        },
         "pids": {},
         "containers": f"docker ps --filter label=com.docker.compose.project={project(layout)}",
     }

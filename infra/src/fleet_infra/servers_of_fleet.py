@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fleet_infra.broker_config import Listeners, rabbitmq_conf
-from fleet_infra.broker_users import broker_users
+from fleet_infra.broker_users import BROKER_ADMIN, broker_users
 from fleet_infra.definitions import definitions_json
 from fleet_infra.layout import Layout
 from fleet_infra.secret_store import Secrets
@@ -63,7 +63,7 @@ def _broker(layout: Layout, settings: FleetSettings, secrets: Secrets) -> Rabbit
         ports,
         configuration,
         definitions,
-        "fleet-admin",
+        BROKER_ADMIN,
         secrets.rabbitmq_admin,
         address=settings.reach,
     )
