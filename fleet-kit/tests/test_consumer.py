@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import aio_pika
 import pytest
 
-from fleet_contracts.events import DeviceDeleted, DeviceRef, encode_event
+from fleet_contracts.events import DeviceDeleted, DeviceRef, TelemetryVolume, VolumeData, encode_event
 from fleet_contracts.topology import (
     ATTEMPTS_HEADER,
     MONITORING_TELEMETRY,
@@ -179,11 +179,10 @@ async def test_unknown_events_are_skipped_and_broken_ones_rejected() -> None:
 
     device = uuid7()
     deleted = DeviceDeleted(source="t", subject=str(device), data=DeviceRef(id=device))
-    nobodys, good = (
-        encode_event(deleted),
-        encode_event(deleted.model_copy(update={"organizationid": uuid7()})),
-    )
-    bodies = (good, b'{"type": "device.teleported"}', b'{"type": "device.deleted"}', b"\xff", nobodys)
+    volume = TelemetryVolume(source="t", subject="t", data=VolumeData(volumes=[]))
+    good = encode_event(deleted.model_copy(update={"organizationid": uuid7()}))
+    nobodys = (encode_event(deleted), encode_event(volume))
+    bodies = (good, b'{"type": "device.teleported"}', b'{"type": "device.deleted"}', b"\xff", *nobodys)
     failures = await each_event(handle)([_delivery(body) for body in bodies])
     assert handled == ["DeviceDeleted"]
     assert [failure.delivery.body for failure in failures or ()] == [*bodies[2:]]

@@ -3,10 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import pytest
-
 from fleet_contracts.events import DeviceVolume, TelemetryVolume, VolumeData
-from fleet_kit.delivery import RejectNow
 from sim_service.volumes.consumers import VolumeEvents
 
 from .support import Fleet
@@ -63,9 +60,3 @@ async def test_a_device_without_a_sim_and_one_of_another_owner_touch_no_comparis
     assert compared["total"] == {"carrier_bytes": None, "device_bytes": None, "difference_bytes": None}
     theirs = await fleet.theirs.viewer.get(f"/sims/{iccid}/usage/comparison")
     assert theirs.status_code == 404
-
-
-async def test_an_event_without_its_organisation_is_refused(fleet: Fleet) -> None:
-    event = TelemetryVolume(source="x", subject="x", data=VolumeData(volumes=[]))
-    with pytest.raises(RejectNow):
-        await VolumeEvents(fleet.sessions).handle(event)

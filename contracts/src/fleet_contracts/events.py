@@ -41,6 +41,13 @@ class FleetEvent(BaseModel):
     type: str
     data: Any
 
+    @property
+    def owner(self) -> UUID:
+        """The organisation it is about; raises ValueError for an event of none."""
+        if self.organizationid is None:
+            raise ValueError(f"{self.type} has no organizationid")
+        return self.organizationid
+
 
 class DeviceData(Data):
     """Facts of a device that other services keep a copy of. `version` grows with each change."""

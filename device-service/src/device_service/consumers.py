@@ -7,10 +7,9 @@ from uuid import UUID
 from device_service.presence.service import PresenceService
 from device_service.sim_links.service import SimLinkService
 from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryPresence
-from fleet_kit.away import AWAY, is_away
-from fleet_kit.consumer import Failure, Pause
+from fleet_kit.consumer import Failure
 from fleet_kit.delivery import Delivery
-from fleet_kit.event_handlers import read_events
+from fleet_kit.event_handlers import pausing_while_away, read_events
 
 
 @dataclass
@@ -21,14 +20,12 @@ class _Batch:
     links: dict[tuple[UUID, str], UUID | None] = field(default_factory=dict)
 
     def fold(self, event: FleetEvent) -> None:
-        if event.organizationid is None:
-            return
         if isinstance(event, TelemetryPresence):
             for device in event.data.devices:
-                key = (event.organizationid, device.id)
+                key = (event.owner, device.id)
                 self.heard[key] = max(self.heard.get(key, device.last_seen), device.last_seen)
         elif isinstance(event, SimUpdated):
-            self.links[event.organizationid, event.data.iccid] = event.data.device_id
+            self.links[event.owner, event.data.iccid] = event.data.device_id
 
 
 class EventsConsumer:
@@ -43,11 +40,7 @@ class EventsConsumer:
         events, failures = read_events(deliveries)
         for _, event in events:
             batch.fold(event)
-        try:
+        with pausing_while_away():
             await self._presence.heard(batch.heard)
             await self._sim_links.follow(batch.links)
-        except AWAY as error:
-            if not is_away(error):
-                raise
-            raise Pause(f"Postgres is away: {error!r}"[:300]) from error
         return failures

@@ -1,10 +1,5 @@
 """Events of device-service: keep the copy of its facts, follow what devices say of their SIMs and when."""
 
-from uuid import UUID
-
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from fleet_contracts.events import (
     DeviceDeleted,
     DeviceRegistered,
@@ -12,14 +7,11 @@ from fleet_contracts.events import (
     DeviceUpdated,
     FleetEvent,
 )
-from fleet_kit.consumer import Pause
 from fleet_kit.database import Sessions
-from fleet_kit.delivery import RejectNow
+from fleet_kit.event_handlers import pausing_while_away
 from fleet_kit.scope import Scope
 from sim_service.devices.service import DeviceService
 from sim_service.links.service import LinkService
-
-_AWAY = (InterfaceError, OperationalError, PoolTimeout, OSError, TimeoutError)
 
 
 class DeviceEvents:
@@ -30,37 +22,26 @@ class DeviceEvents:
 
     async def handle(self, event: FleetEvent) -> None:
         """See fleet_kit.event_handlers.each_event."""
-        try:
+        with pausing_while_away():
             if isinstance(event, DeviceRegistered | DeviceUpdated):
-                await self._changed(event, _owner(event))
+                await self._changed(event)
             elif isinstance(event, DeviceDeleted):
-                await self._deleted(event, _owner(event))
+                await self._deleted(event)
             elif isinstance(event, DeviceStatusChanged):
-                await self._heard(event, _owner(event))
-        except _AWAY as error:
-            raise Pause(f"the database is away: {type(error).__name__}") from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Pause("the database went away") from error
-            raise
+                await self._heard(event)
 
-    async def _changed(self, event: DeviceRegistered | DeviceUpdated, owner: UUID) -> None:
+    async def _changed(self, event: DeviceRegistered | DeviceUpdated) -> None:
         async with self._sessions.begin() as session:
-            taken = await DeviceService(session, Scope(owner)).take(event.data, owner)
+            taken = await DeviceService(session, Scope(event.owner)).take(event.data, event.owner)
             if taken is not None:
-                await LinkService(session, Scope(owner)).follow(taken.device, taken.iccid_before)
+                await LinkService(session, Scope(event.owner)).follow(taken.device, taken.iccid_before)
 
-    async def _heard(self, event: DeviceStatusChanged, owner: UUID) -> None:
+    async def _heard(self, event: DeviceStatusChanged) -> None:
         async with self._sessions.begin() as session:
-            await DeviceService(session, Scope(owner)).hear(event.data, owner)
+            await DeviceService(session, Scope(event.owner)).hear(event.data, event.owner)
 
-    async def _deleted(self, event: DeviceDeleted, owner: UUID) -> None:
+    async def _deleted(self, event: DeviceDeleted) -> None:
+        gone = event.data
         async with self._sessions.begin() as session:
-            if await DeviceService(session, Scope(owner)).forget(event.data.id, owner, event.data.version):
-                await LinkService(session, Scope(owner)).device_gone(event.data.id)
-
-
-def _owner(event: FleetEvent) -> UUID:
-    if event.organizationid is None:
-        raise RejectNow("a device event without organizationid")
-    return event.organizationid
+            if await DeviceService(session, Scope(event.owner)).forget(gone.id, event.owner, gone.version):
+                await LinkService(session, Scope(event.owner)).device_gone(gone.id)
