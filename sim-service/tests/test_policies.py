@@ -5,7 +5,9 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 
+from sim_service.policies import evaluation
 from sim_service.worker import evaluator
 
 from .money_support import DAY, agree, look, ours, pass_time, spoil, theirs
@@ -204,6 +206,37 @@ async def test_the_schedule_evaluates_enabled_policies_of_everybody(fleet: Fleet
     assert await decided(fleet, policy) == {(second, "topped_up", "remaining")}
     assert await decided(fleet, named) == {(first, "would_top_up", "remaining")}
     assert await agree(fleet) == {second: 1}
+
+
+async def test_a_policy_that_is_switched_off_buys_nothing_more(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fleet.owned_sims(2)
+    leave(fleet, 0.1, 0, 1)
+    monkeypatch.setattr(evaluation, "MOST_TOGETHER", 1)
+    policy = await policy_of(fleet)
+    path = f"/topup-policies/{policy['id']}"
+    asked = await fleet.ours.operator.post(f"{path}/evaluate")
+
+    async def switch(*, enabled: bool) -> None:
+        answer = await fleet.ours.operator.patch(path, json={"enabled": enabled})
+        assert answer.status_code == 200, answer.text
+
+    await switch(enabled=False)
+    assert await worked(fleet, asked) == {}, "while its job waits"
+    carrier = fleet.app.state.resources.carrier
+    for during, bought in (("quota", 0), ("top_up", 1)):
+        await switch(enabled=True)
+        real = getattr(carrier, during)
+
+        async def asks(*values: Any, real: Any = real, **named: Any) -> Any:
+            await switch(enabled=False)
+            return await real(*values, **named)
+
+        monkeypatch.setattr(carrier, during, asks)
+        await evaluate(fleet, policy)
+        monkeypatch.setattr(carrier, during, real)
+        assert len(await agree(fleet)) == bought, f"while the carrier is asked: {during}"
 
 
 async def test_nothing_is_bought_by_old_facts(fleet: Fleet) -> None:

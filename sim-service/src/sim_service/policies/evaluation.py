@@ -65,7 +65,7 @@ class Evaluator:
 
     async def _policy(self, policy_id: UUID) -> Policy | None:
         async with self._sessions.begin() as session:
-            policy = await PolicyRepository(session, EVERYTHING).get(policy_id, for_update=True)
+            policy = await _in_use(PolicyRepository(session, EVERYTHING), policy_id)
             if policy is not None:
                 policy.evaluated_at = datetime.now(UTC)
             return policy
@@ -109,7 +109,7 @@ class Evaluator:
         """Propose what is too much to be bought without an admin; True if nothing may be bought."""
         async with self._sessions.begin() as session:
             policies = PolicyRepository(session, EVERYTHING)
-            policy = await policies.get(policy_id, for_update=True)
+            policy = await _in_use(policies, policy_id)
             if policy is None:
                 return True
             pending = await policies.pending(policy_id)
@@ -135,7 +135,7 @@ class Evaluator:
     async def _buy(self, policy_id: UUID, iccids: Sequence[str], tally: Tally) -> None:
         async with self._sessions.begin() as session:
             policies = PolicyRepository(session, EVERYTHING)
-            policy = await policies.get(policy_id, for_update=True)
+            policy = await _in_use(policies, policy_id)
             if policy is None:
                 return
             sims = {
@@ -183,3 +183,9 @@ class Evaluator:
         await policies.record(current.rows)
         for row in current.rows:
             tally.add(row["decision"])
+
+
+async def _in_use(policies: PolicyRepository, policy_id: UUID) -> Policy | None:
+    """The policy, locked, unless it was switched off or deleted: then nothing more may be bought by it."""
+    policy = await policies.get(policy_id, for_update=True)
+    return policy if policy is not None and policy.enabled else None
