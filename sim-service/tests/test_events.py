@@ -132,6 +132,33 @@ async def test_what_another_owner_had_stays_theirs(fleet: Fleet) -> None:
     assert (await fleet.theirs.operator.post(f"/sims/{iccid}/events/sync")).json()["stored"] == 1
 
 
+@pytest.mark.parametrize("synced", [True, False])
+async def test_what_happened_before_a_release_is_not_the_next_owners(fleet: Fleet, synced: bool) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    if synced:
+        await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")
+    record(fleet.sandbox.sandbox.world, fleet.sandbox.sims()[0], LOCATION)
+    assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
+    await fleet.claim(iccid, by=fleet.theirs)
+    assert (await fleet.theirs.operator.post(f"/sims/{iccid}/events/sync")).json()["stored"] == 0
+    record(fleet.sandbox.sandbox.world, fleet.sandbox.sims()[0], LOCATION)
+    assert (await fleet.theirs.operator.post(f"/sims/{iccid}/events/sync")).json()["stored"] == 1
+    assert (await fleet.theirs.viewer.get(f"/sims/{iccid}/events")).json()["total"] == 1
+
+
+async def test_a_late_push_goes_to_who_had_the_sim_then(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    late = noted(1, iccid, at=datetime.now(UTC))
+    assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
+    await fleet.claim(iccid, by=fleet.theirs)
+    await store(fleet, late, noted(2, iccid, at=datetime.now(UTC)))
+    theirs = (await fleet.theirs.viewer.get(f"/sims/{iccid}/events")).json()["items"]
+    assert [item["id"] for item in theirs] == ["2"]
+    await fleet.theirs.admin.delete(f"/sims/{iccid}/claim")
+    await fleet.claim(iccid)
+    assert [item["id"] for item in await listed(fleet, iccid)] == ["1"]
+
+
 async def test_two_pushes_of_the_same_at_once_store_each_once(fleet: Fleet) -> None:
     iccids = await fleet.owned_sims(3)
     events = [noted(number, iccid) for iccid in iccids for number in range(400)]

@@ -1,6 +1,9 @@
 """Queries on `sim_releases`."""
 
-from sqlalchemy import select
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.keyset import Found, Order, find_page
@@ -26,3 +29,11 @@ class ReleaseRepository:
         """A page, newest first."""
         mine = select(SimRelease).where(self._scope.where(SimRelease.organization_id))
         return await find_page(self._session, mine, _NEWEST, paging)
+
+
+async def last_release_by_others(session: AsyncSession, iccid: str, owner: UUID | None) -> datetime | None:
+    """When an organisation other than the owner last gave the SIM back, None where none ever did."""
+    released = select(func.max(SimRelease.released_at)).where(
+        SimRelease.iccid == iccid, SimRelease.organization_id != owner
+    )
+    return (await session.execute(released)).scalar_one()

@@ -13,7 +13,7 @@ from sim_service.database import Base
 
 
 class SimEvent(Base):
-    """An event, kept by the organisation that owned the SIM when it came in (None: nobody did yet).
+    """An event, kept by the organisation that had the SIM when it happened (None: nobody did yet).
 
     `id` is the carrier's; the same one means the same event, whether it was asked for or pushed.
     """
@@ -57,5 +57,5 @@ class SimEventState(Base):
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     def not_before_for(self, owner: UUID | None) -> datetime | None:
-        """Until when events are not this owner's: up to the last sync for another one, at least."""
+        """Until when events are not this owner's, by syncs alone: up to the last one for another owner."""
         return self.not_before if self.organization_id in {None, owner} else self.synced_at

@@ -28,6 +28,7 @@ from fleet_kit.database import UtcDateTime
 from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
+from sim_service.claims.models import SimRelease
 from sim_service.events.models import SimEvent, SimEventState
 from sim_service.sims.models import IN_SERVICE, Sim
 
@@ -61,18 +62,26 @@ class EventRepository:
         self._session, self._scope = session, scope
 
     async def store(self, rows: Sequence[dict[str, Any]]) -> int:
-        """Add those that are not known yet, for the present owners of their SIMs; how many were new.
+        """Add those that are not known yet, for who had their SIMs at the time; how many were new.
 
-        What came in before its SIM had an owner gets one when it comes again. One statement for all rows,
-        in one order, so that two such statements never wait for each other in a circle.
+        That is who next gave the SIM back, else its present owner. What came in before its SIM had an owner
+        gets one when it comes again. One statement for all rows, in one order, so that two such statements
+        never wait for each other in a circle.
         """
         given = (
             func.jsonb_to_recordset(bindparam("rows", type_=JSONB))
             .table_valued(*(column(name, kind) for name, kind in _COLUMNS.items()))
             .render_derived("given", with_types=True)
         )
+        had_it = (
+            select(SimRelease.organization_id)
+            .where(SimRelease.iccid == given.c.iccid, SimRelease.released_at >= given.c.at)
+            .order_by(SimRelease.released_at)
+            .limit(1)
+            .scalar_subquery()
+        )
         source = (
-            select(*(given.c[name] for name in WRITTEN), Sim.organization_id)
+            select(*(given.c[name] for name in WRITTEN), func.coalesce(had_it, Sim.organization_id))
             .select_from(given)
             .outerjoin(Sim, Sim.iccid == given.c.iccid)
             .order_by(given.c.iccid, given.c.id)

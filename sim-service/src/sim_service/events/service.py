@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +13,8 @@ from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.facts import CarrierEvent, Priority
-from sim_service.events.models import SimEvent
+from sim_service.claims.repository import last_release_by_others
+from sim_service.events.models import SimEvent, SimEventState
 from sim_service.events.repository import WRITTEN, EventFilter, EventRepository
 from sim_service.freshness import SERVE_KNOWN, Known
 from sim_service.sims.service import SimService
@@ -70,7 +72,7 @@ class EventService:
         newest = max((event.at for event in events), default=None)
         async with self._sessions.begin() as session:
             owner = (await SimService(session, self._scope).get(iccid, for_update=True)).organization_id
-            start = state.not_before_for(owner) if state else None
+            start = await _beginning(session, iccid, owner, state)
             stored = await self.store(session, [one for one in events if start is None or one.at > start])
             await EventRepository(session, EVERYTHING).note(
                 iccid, organization_id=owner, synced_at=asked_at, known_to=newest, not_before=start
@@ -107,6 +109,15 @@ class EventService:
             if not found or (known_to is not None and min(event.at for event in found) < known_to):
                 break
         return events
+
+
+async def _beginning(
+    session: AsyncSession, iccid: str, owner: UUID | None, state: SimEventState | None
+) -> datetime | None:
+    """Until when events are not the owner's, None where nobody else had the SIM."""
+    by_syncs = state.not_before_for(owner) if state else None
+    ends = by_syncs, await last_release_by_others(session, iccid, owner)
+    return max((end for end in ends if end is not None), default=None)
 
 
 def _row(event: CarrierEvent) -> dict[str, object]:

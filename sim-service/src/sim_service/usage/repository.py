@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.scope import Scope
 from sim_service.cache.changes import usage_changed
 from sim_service.carrier.facts import UsageDay
-from sim_service.claims.models import SimRelease
+from sim_service.claims.repository import last_release_by_others
 from sim_service.sims.models import IN_SERVICE, Sim
 from sim_service.usage.models import MEASURED, SimUsage, SimUsageHour, SimUsageState
 
@@ -103,10 +103,7 @@ class UsageRepository:
 
     async def not_before(self, iccid: str) -> date | None:
         """The first whole day that cannot be another organisation's, None where nobody else had the SIM."""
-        released = select(func.max(SimRelease.released_at)).where(
-            SimRelease.iccid == iccid, SimRelease.organization_id != self._owner
-        )
-        moment = (await self._session.execute(released)).scalar_one()
+        moment = await last_release_by_others(self._session, iccid, self._owner)
         return None if moment is None else moment.astimezone(UTC).date() + timedelta(days=1)
 
     async def note(self, iccid: str, known_from: date, now: datetime) -> None:
