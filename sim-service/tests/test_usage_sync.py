@@ -5,9 +5,12 @@ from typing import Any
 
 from sqlalchemy import text
 
+from fleet_kit.scope import EVERYTHING
 from sim_service import partitions
+from sim_service.carrier.facts import Priority, QuotaKind
 from sim_service.jobs.models import JobKind
 from sim_service.partitions import month_of
+from sim_service.quotas.service import QuotaService
 from sim_service.usage.upkeep import TABLES, UsageUpkeep
 
 from .push_support import pushed, record
@@ -102,6 +105,32 @@ async def test_usage_before_a_release_is_not_shown_to_the_next_owner(fleet: Flee
     assert (await fleet.theirs.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
     await fleet.claim(iccid)
     assert (await fleet.ours.viewer.get(path)).json()["total"]["data_bytes"] >= 70_000
+
+
+async def test_who_asks_anew_gets_nothing_of_before_a_release(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    for back in range(3):
+        book(fleet, iccid, back, sent=70_000)
+    assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
+    await fleet.claim(iccid, by=fleet.theirs)
+    await fleet.rows("UPDATE sim_releases SET released_at = now() - interval '1 day' RETURNING iccid")
+    for _ in range(2):
+        answer = await fleet.theirs.operator.post(f"/sims/{iccid}/usage/sync")
+        assert [item["day"] for item in answer.json()["items"]] == [day(0).isoformat()]
+    assert {row.day for row in await fleet.rows("SELECT day FROM sim_usage")} == {day(0)}
+
+
+async def test_the_quota_of_a_new_owner_brings_no_usage_of_the_one_before(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    book(fleet, iccid, 3, sent=70_000)
+    await fleet.ours.viewer.get(f"/sims/{iccid}/usage")
+    assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
+    await fleet.claim(iccid, by=fleet.theirs)
+    quotas = QuotaService(fleet.sessions, EVERYTHING, fleet.app.state.resources.carrier, fresh=0)
+    quota = await quotas.renew(iccid, QuotaKind.DATA, Priority.BACKGROUND)
+    assert (quota.organization_id, quota.basis_days) == (fleet.theirs.id, 0)
+    kept = await fleet.rows("SELECT DISTINCT organization_id FROM sim_usage")
+    assert [row.organization_id for row in kept] == [fleet.ours.id]
 
 
 async def test_streamed_usage_is_told_of_once_it_has_been_gathered(fleet: Fleet) -> None:

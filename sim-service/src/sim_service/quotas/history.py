@@ -36,7 +36,7 @@ async def histories(session: AsyncSession, iccids: Collection[str], kind: QuotaK
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     start = yesterday - timedelta(days=BASIS_DAYS - 1)
     seen = await _seen(session, iccids, kind, start, yesterday)
-    known = await _known(session, iccids)
+    known = await _known(session, iccids, kind)
     return {iccid: _history(seen[iccid], known.get(iccid), start, yesterday) for iccid in iccids}
 
 
@@ -69,10 +69,20 @@ async def _seen(
     return seen
 
 
-async def _known(session: AsyncSession, iccids: Collection[str]) -> dict[str, tuple[date, date]]:
-    """From when to when every day is known, those without use included."""
-    statement = select(SimUsageState.iccid, SimUsageState.known_from, SimUsageState.fetched_at).where(
-        SimUsageState.iccid.in_(iccids)
+async def _known(
+    session: AsyncSession, iccids: Collection[str], kind: QuotaKind
+) -> dict[str, tuple[date, date]]:
+    """From when to when the quotas' owners know of every day, those without use included."""
+    statement = (
+        select(SimUsageState.iccid, SimUsageState.known_from, SimUsageState.fetched_at)
+        .join(
+            SimQuota,
+            and_(
+                SimQuota.iccid == SimUsageState.iccid,
+                SimQuota.organization_id == SimUsageState.organization_id,
+            ),
+        )
+        .where(SimQuota.iccid.in_(iccids), SimQuota.kind == kind)
     )
     rows = (await session.execute(statement)).all()
     return {row.iccid: (row.known_from, row.fetched_at.date() - timedelta(days=1)) for row in rows}

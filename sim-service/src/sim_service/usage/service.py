@@ -82,18 +82,19 @@ class UsageService:
     async def poll(self, iccid: str, owner: UUID) -> None:
         """Ask the carrier for all that it may know more of, as a job does; raises the carrier's errors."""
         async with self._sessions() as session:
-            usage = UsageRepository(session, owner)
-            state, not_before = await usage.state(iccid), await usage.not_before(iccid)
+            state = await UsageRepository(session, owner).state(iccid)
         since = self._oldest()
         if state is not None:
             since = max(since, state.fetched_at.date() - _STILL_GROWING)
-        since = max(since, not_before or since)
-        if since <= datetime.now(UTC).date():
-            await self.refresh(iccid, owner, since, Priority.BACKGROUND)
+        await self.refresh(iccid, owner, since, Priority.BACKGROUND)
 
     async def refresh(self, iccid: str, owner: UUID, since: date, priority: Priority) -> None:
-        """Ask the carrier for everything since a day and keep what is new; raises the carrier's errors."""
+        """Ask the carrier for what its owner used since a day and keep what is new; raises its errors."""
+        async with self._sessions() as session:
+            since = max(since, await UsageRepository(session, owner).not_before(iccid) or since)
         today = datetime.now(UTC).date()
+        if since > today:
+            return
         days = await self._carrier.usage(iccid, since, today, priority=priority)
         async with self._sessions.begin() as session:
             sim = await SimService(session, self._scope).get(iccid, for_update=True)
