@@ -2,14 +2,18 @@
 
 import asyncio
 
+import httpx
 import orjson
 import pytest
 from redis.asyncio import Redis
 
 from fleet_kit.denylist import open_redis
 from sim_service.carrier.errors import CarrierUnavailable
+from sim_service.carrier.facts import Priority
+from sim_service.carrier.once.calls import Patience
+from sim_service.carrier.turns import LocalBook, Turns
 
-from .carrier_support import NEW_TOKEN, Script, html, token, token_source
+from .carrier_support import ICCID, NEW_TOKEN, Script, carrier, html, ok, sim, token, token_source
 
 KEY = "carrier:once:token:me"
 
@@ -75,3 +79,49 @@ async def test_a_failed_renewal_frees_the_lock(redis: Redis) -> None:
         await source.get()
     async with asyncio.timeout(1):
         assert await source.get() == NEW_TOKEN
+
+
+async def test_a_renewal_that_fails_fails_once_for_all_who_wait_for_it(redis: Redis) -> None:
+    script = Script(token_answer=lambda: html(503))
+    source = token_source(script, redis)
+    heard = await asyncio.gather(*(source.get() for _ in range(10)), return_exceptions=True)
+    assert {type(error) for error in heard} == {CarrierUnavailable}
+    assert script.token_requests == 1
+
+
+HURRIED = {priority: Patience(tries=3, try_seconds=0.2, total_seconds=0.3) for priority in Priority}
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+async def test_without_a_token_in_time_nothing_is_asked_then_or_later(
+    redis: Redis, priority: Priority
+) -> None:
+    script, go_on = Script([ok(sim())]), asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if "oauth" in request.url.path:
+            await go_on.wait()
+        return await script(request)
+
+    source = token_source(answer, redis)
+    client = carrier(answer, redis, tokens=source, patience=HURRIED)
+    async with asyncio.timeout(2):
+        heard = await asyncio.gather(
+            *(client.get_sim(ICCID, priority=priority) for _ in range(10)), return_exceptions=True
+        )
+    assert {type(error) for error in heard} == {CarrierUnavailable}
+    go_on.set()
+    assert await source.get() == NEW_TOKEN
+    assert (script.token_requests, script.requests) == (1, [])
+
+
+async def test_a_turn_that_comes_after_the_deadline_is_not_used(redis: Redis) -> None:
+    class Late(Turns):
+        async def take(self, priority: Priority, *, longest_wait: float) -> None:
+            await asyncio.sleep(longest_wait)
+
+    script = Script([ok(sim())])
+    client = carrier(script, redis, turns=Late(LocalBook(1)), patience=HURRIED)
+    with pytest.raises(CarrierUnavailable):
+        await client.get_sim(ICCID, priority=Priority.BACKGROUND)
+    assert script.requests == []

@@ -46,6 +46,11 @@ class Call:
     refused_token: str | None = None
     token_tries: int = 0
 
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, none after it."""
+        return max(0.0, self.deadline - time.monotonic())
+
     def lost(self, message: str, *, unreadable: bool = False) -> FleetError:
         """What a lost or unreadable answer means for this operation."""
         if not self.operation.repeatable:
@@ -59,7 +64,7 @@ class Call:
         if self.look is None:
             raise self.lost("the carrier refused it, and no list shows whether it did it")
         try:
-            async with asyncio.timeout(max(0.0, self.deadline - time.monotonic())):
+            async with asyncio.timeout(self.left):
                 await asyncio.sleep(after)
                 done = await self.look()
         except (FleetError, TimeoutError) as error:

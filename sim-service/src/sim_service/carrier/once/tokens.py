@@ -1,13 +1,15 @@
 """One access token for all callers of all processes.
 
 Kept in memory and in Redis. When it runs out, one process asks for a new one under a lock in Redis while
-the others wait for it to appear. Without Redis every process asks for itself, once for all its callers.
+the others wait for it to appear. Without Redis every process asks for itself, once for all its callers. A
+renewal belongs to nobody: who waits for it gives up when they like, and what it fails with all of them hear.
 """
 
 import asyncio
 import base64
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -66,21 +68,37 @@ class TokenSource:
         self._headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
         self._key, self._lock_key = f"carrier:once:token:{client_id}", f"carrier:once:token-lock:{client_id}"
         self._margin, self._lock_seconds, self._refusal_seconds = margin, lock_seconds, refusal_seconds
-        self._local = asyncio.Lock()
         self._token: Token | None = None
+        self._renewals: dict[str | None, asyncio.Task[Token]] = {}
         self._refused_until = 0.0
         self._refusal = ""
 
-    async def get(self, *, refused: str | None = None) -> str:
-        """A token that works; `refused` is one that the carrier no longer accepts."""
+    async def get(self, *, refused: str | None = None, longest_wait: float | None = None) -> str:
+        """A token that works; `refused` is one that the carrier no longer accepts.
+
+        Raises CarrierUnavailable after `longest_wait` seconds.
+        """
         token = self._token
         if token is not None and token.value != refused and token.usable(self._margin):
             return token.value
-        async with self._local:
-            token = self._token
-            if token is None or token.value == refused or not token.usable(self._margin):
-                token = self._token = await self._shared(refused)
-            return token.value
+        renewal = self._renewal(refused)
+        await asyncio.wait({renewal}, timeout=longest_wait)
+        if not renewal.done():
+            raise CarrierUnavailable("the carrier gives no access token in time")
+        return renewal.result().value
+
+    def _renewal(self, refused: str | None) -> asyncio.Task[Token]:
+        """The renewal that runs already, or a new one."""
+        renewal = self._renewals.get(refused)
+        if renewal is None:
+            renewal = self._renewals[refused] = asyncio.create_task(self._shared(refused))
+            renewal.add_done_callback(partial(self._renewed, refused))
+        return renewal
+
+    def _renewed(self, refused: str | None, renewal: asyncio.Task[Token]) -> None:
+        del self._renewals[refused]
+        if not renewal.cancelled() and renewal.exception() is None:
+            self._token = renewal.result()
 
     async def _shared(self, refused: str | None) -> Token:
         """The token in Redis, or a new one asked for by whoever holds the lock."""

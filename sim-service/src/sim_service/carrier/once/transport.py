@@ -1,6 +1,7 @@
 """One call to 1NCE, with everything that can go wrong on the way turned into our errors.
 
 Each try takes its turn under the rate limit, passes the breaker, is bounded in time and size and is measured.
+None begins after the call's deadline: whoever asked may have been given up by then.
 Retried is only what may be repeated, or what certainly was not carried out: without a connection, or refused
 with 401 or 429 and not to be seen by a look.
 """
@@ -41,7 +42,7 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class NotSent(CarrierUnavailable):
-    """No connection: the carrier never saw the request."""
+    """No connection, or no time left for it: the carrier never saw the request."""
 
 
 class Transport:
@@ -133,8 +134,10 @@ class Transport:
             raise
 
     async def _try(self, call: Call) -> Answer:
-        token = await self._tokens.get(refused=call.refused_token)
-        await self._turns_of(call).take(call.priority, longest_wait=call.deadline - time.monotonic())
+        token = await self._tokens.get(refused=call.refused_token, longest_wait=call.left)
+        await self._turns_of(call).take(call.priority, longest_wait=call.left)
+        if call.left <= 0:
+            raise NotSent("the carrier was not asked in time")
         started = time.monotonic()
         outcome = "ok"
         try:
