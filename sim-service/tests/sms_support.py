@@ -54,10 +54,17 @@ def duty(fleet: Fleet, *, settled_after: float = 0) -> SmsDuty:
     return SmsDuty(resources.sessions, resources.carrier, settled_after=settled_after)
 
 
+async def both(fleet: Fleet, *, settled_after: float = 0) -> None:
+    """Send what is due, then look at what is under way."""
+    worker = duty(fleet, settled_after=settled_after)
+    await worker.send_due()
+    await worker.look()
+
+
 async def work(fleet: Fleet, *, settled_after: float = 0) -> None:
     """Let everything fall due and have the worker see to it."""
     await fleet.rows(
         "UPDATE sms_messages SET look_at = now() - interval '1 second' "
         "WHERE look_at IS NOT NULL AND state <> 'scheduled' RETURNING id"
     )
-    await duty(fleet, settled_after=settled_after).both()
+    await both(fleet, settled_after=settled_after)

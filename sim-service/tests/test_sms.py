@@ -10,7 +10,7 @@ import pytest
 from sim_service.carrier.facts import Priority
 from sim_service.sms.dispatch import SmsDispatch
 
-from .sms_support import at_carrier, attach, duty, fault, pass_time, send, shown, work
+from .sms_support import at_carrier, attach, both, duty, fault, pass_time, send, shown, work
 from .support import Fleet
 
 
@@ -176,14 +176,14 @@ async def test_a_scheduled_message_waits_for_its_time_and_can_be_cancelled(fleet
     at = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     first, second = [await send(fleet, iccid, text=name, send_at=at, expires_in=600) for name in "ab"]
     assert (first["state"], first["sent_at"]) == ("scheduled", None)
-    await duty(fleet).both()
+    await both(fleet)
     assert at_carrier(fleet, iccid) == []
     cancelled = await fleet.ours.operator.delete(f"/sims/{iccid}/sms/{first['id']}")
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
     await fleet.rows(
         "UPDATE sms_messages SET at = now(), look_at = now() WHERE look_at IS NOT NULL RETURNING 1"
     )
-    await duty(fleet).both()
+    await both(fleet)
     assert [sms.payload for sms in at_carrier(fleet, iccid)] == ["b"]
     assert (await shown(fleet, iccid, second["id"]))["state"] in {"sent", "delivered"}
 
@@ -255,7 +255,7 @@ async def test_what_was_not_sent_in_its_time_expires(fleet: Fleet) -> None:
         "UPDATE sms_messages SET at = now() - interval '1 hour', look_at = now(), "
         "expires_at = now() - interval '59 minutes' RETURNING 1"
     )
-    await duty(fleet).both()
+    await both(fleet)
     ended = await shown(fleet, iccid, message["id"])
     assert (ended["state"], ended["error_code"]) == ("expired", "SMS_EXPIRED")
     assert at_carrier(fleet, iccid) == []
@@ -267,7 +267,7 @@ async def test_a_message_that_waits_dies_with_the_ownership_of_its_sim(fleet: Fl
     assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code < 300
     await fleet.claim(iccid, by=fleet.theirs)
     await fleet.rows("UPDATE sms_messages SET at = now(), look_at = now() RETURNING 1")
-    await duty(fleet).both()
+    await both(fleet)
     assert at_carrier(fleet, iccid) == []
     mine = (await fleet.ours.viewer.get("/sims/sms")).json()["items"]
     assert [(one["id"], one["state"], one["error_code"]) for one in mine] == [

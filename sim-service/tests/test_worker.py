@@ -18,6 +18,7 @@ from fleet_contracts.events import DeviceData, DeviceRegistered, FleetEvent, par
 from fleet_contracts.topology import EVENTS_EXCHANGE, MONITORING_EVENTS
 from fleet_kit.messaging import Publisher
 from fleet_kit.testing import eventually
+from once_sandbox.faults.schemas import FaultRule
 from sim_service.settings import Settings
 
 from .conftest import free_port
@@ -189,6 +190,48 @@ async def test_a_killed_worker_loses_nothing_and_its_job_is_finished(
         assert sandbox.called("/v2/sims") <= 3 - pages + 1
     finally:
         await database.close()
+
+
+MESSAGE = """
+WITH message AS (
+    INSERT INTO sms_messages (id, organization_id, iccid, direction, state, coding, payload, parts_total, at,
+                              look_at, failures)
+    SELECT gen_random_uuid(), organization_id, iccid, 'mt', $2, 'text', $3, 1, now(), now(), 0
+    FROM sims WHERE iccid = $1 RETURNING *
+)
+INSERT INTO sms_parts (id, message_id, organization_id, iccid, number, payload, state, carrier_id)
+SELECT gen_random_uuid(), id, organization_id, iccid, 1, payload, state, $4 FROM message
+"""
+
+
+async def test_what_is_due_is_sent_while_what_is_under_way_is_still_looked_at(
+    fresh: Settings, sandbox: SandboxUnderTest
+) -> None:
+    port = free_port()
+    env = environment(
+        fresh,
+        WORKER_PORT=str(port),
+        SIM_SYNC_EVERY_SECONDS="3600",
+        SMS_LOOK_EVERY_SECONDS="0.1",
+        CARRIER_DEFAULT_ORGANIZATION=str(uuid4()),
+    )
+    asleep, awake = (sim.iccid for sim in sandbox.sims()[:2])
+    path = f"/v?/sims/{asleep}/sms"
+    sandbox.sandbox.faults.add(FaultRule(kind="delay", path=path, method="GET", seconds=20))
+    database = await asyncpg.connect(fresh.database_url.get_secret_value().replace("+asyncpg", ""))
+    try:
+        async with process("sim_service.worker", env):
+            await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=30)
+            await database.execute(MESSAGE, asleep, "sent", "earlier", "77")
+            await eventually(lambda: _called(sandbox, f"{asleep}/sms"), timeout=10)
+            await database.execute(MESSAGE, awake, "pending", "now", None)
+            await eventually(lambda: _called(sandbox, f"{awake}/sms"), timeout=10)
+    finally:
+        await database.close()
+
+
+async def _called(sandbox: SandboxUnderTest, part: str) -> bool:
+    return sandbox.called(part) > 0
 
 
 async def test_the_api_process_answers(fresh: Settings, sandbox: SandboxUnderTest) -> None:

@@ -66,7 +66,8 @@ async def run(settings: Settings) -> None:
                 "usage upkeep": partial(every, _UPKEEP_SECONDS, upkeep.round, name="usage upkeep"),
                 "usage tell": partial(every, _TELL_SECONDS, upkeep.tell, name="usage tell"),
                 "changes": reconciler(settings, resources).run,
-                "sms": partial(every, settings.sms_look_every_seconds, sms.both, name="sms"),
+                "send sms": partial(every, settings.sms_look_every_seconds, sms.send_due, name="send sms"),
+                "follow sms": partial(every, settings.sms_look_every_seconds, sms.look, name="follow sms"),
                 **dispatching(settings, resources.sessions, job_runner(settings, resources), NAME),
             },
             checks={

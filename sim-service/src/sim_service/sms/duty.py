@@ -19,7 +19,10 @@ _AT_ONCE = 8
 
 
 class SmsDuty:
-    """Run it from time to time, in as many workers as there are: each message is in one's hands."""
+    """Two things to do from time to time, in as many workers as there are: each message is in one's hands.
+
+    They run beside each other: a look at many SIMs takes minutes, and what is due does not wait for it.
+    """
 
     def __init__(self, sessions: Sessions, carrier: SmsCalls, *, settled_after: float) -> None:
         self._sessions = sessions
@@ -47,11 +50,6 @@ class SmsDuty:
             return await self._follow.look()
         except CarrierAway:
             return 0
-
-    async def both(self) -> None:
-        """Send, then look."""
-        await self.send_due()
-        await self.look()
 
     async def run_sending(self, held: Held) -> None:
         """The handler of jobs that send what is due."""
