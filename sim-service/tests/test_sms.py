@@ -9,6 +9,7 @@ import pytest
 
 from sim_service.carrier.facts import Priority
 from sim_service.sms.dispatch import SmsDispatch
+from sim_service.sms.follow import SmsFollow
 
 from .sms_support import at_carrier, attach, both, duty, fault, pass_time, send, shown, work
 from .support import Fleet
@@ -94,6 +95,29 @@ async def test_a_message_that_never_arrived_is_sent_again_only_after_a_look(flee
     await work(fleet)
     await work(fleet)
     assert (await shown(fleet, iccid, message["id"]))["state"] == "sent"
+    assert len(at_carrier(fleet, iccid)) == 1
+
+
+async def test_what_was_asked_for_after_the_list_was_read_is_not_missed_in_it(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    messages: list[Any] = []
+
+    class Overtaken:
+        """A carrier whose list is old when it arrives."""
+
+        async def list_sms(self, *args: Any, **options: Any) -> Any:
+            listed = await fleet.app.state.carrier.list_sms(*args, **options)
+            fault(fleet, "drop", when="after")
+            messages.append(await send(fleet, iccid, text="meanwhile"))
+            return listed
+
+    follow = SmsFollow(fleet.sessions, Overtaken(), settled_after=0)  # type: ignore[arg-type]
+    await follow.look_at(iccid, datetime.now(UTC))
+    (message,) = messages
+    assert (await shown(fleet, iccid, message["id"]))["state"] == "unknown"
+    await work(fleet)
+    await work(fleet)
+    assert (await shown(fleet, iccid, message["id"]))["state"] in {"sent", "delivered"}
     assert len(at_carrier(fleet, iccid)) == 1
 
 

@@ -46,7 +46,7 @@ _AT_ONCE = 50
 class SmsFollow:
     """Asks the carrier what became of messages, SIM by SIM.
 
-    `settled_after`: seconds after a request at which a message that is not in the list was not sent.
+    `settled_after`: seconds after a request at which a list without the message means it was not sent.
     """
 
     def __init__(self, sessions: Sessions, carrier: SmsCalls, *, settled_after: float) -> None:
@@ -76,13 +76,14 @@ class SmsFollow:
     async def look_at(self, iccid: str, since: datetime) -> None:
         """Take over what the carrier lists for one SIM since a moment."""
         since -= _CLOCKS_DIFFER
+        settled = datetime.now(UTC) - self._settled
         try:
             listed = await self._listed(iccid, since)
         except (CarrierSimNotFound, CarrierOperationUnavailable) as error:
             log.warning("messages cannot be looked for", iccid=iccid, code=error.code)
             listed = None
         async with self._sessions.begin() as session:
-            await self._apply(session, iccid, listed)
+            await self._apply(session, iccid, listed, settled)
         for sms in listed or []:
             if sms.direction is SmsDirection.MO and (sms.submitted_at or since) >= since:
                 await SmsInbox(self._sessions).receive(sms)
@@ -96,16 +97,16 @@ class SmsFollow:
                 break
         return listed
 
-    async def _apply(self, session: AsyncSession, iccid: str, listed: Sequence[CarrierSms] | None) -> None:
-        """`listed` None: the carrier cannot be asked about this SIM."""
+    async def _apply(
+        self, session: AsyncSession, iccid: str, listed: Sequence[CarrierSms] | None, settled: datetime
+    ) -> None:
+        """`listed` None: the carrier cannot be asked about this SIM. `settled`: see _Look."""
         now = datetime.now(UTC)
         repository, sms = SmsRepository(session, EVERYTHING), SmsService(session, EVERYTHING)
         await sms.one_at_a_time(iccid)
         ours = [one for one in listed or [] if one.direction is SmsDirection.MT]
         taken = await repository.assigned(iccid, {one.id for one in ours})
-        look = _Look(
-            now, {one.id: one for one in ours}, taken, None if listed is None else now - self._settled
-        )
+        look = _Look(now, {one.id: one for one in ours}, taken, None if listed is None else settled)
         for message in await repository.open_of_sim(iccid):
             for part in message.parts:
                 if part.carrier_id:
@@ -128,7 +129,10 @@ class SmsFollow:
 
 @dataclass(slots=True)
 class _Look:
-    """What a look at the carrier's list found; `settled`: parts asked before it would be in the list."""
+    """What a look at the carrier's list found; `settled`: parts asked before it would be in the list.
+
+    It counts from before the first page was read, for a long list takes longer than a part to get into it.
+    """
 
     now: datetime
     known: Mapping[str, CarrierSms]
