@@ -109,6 +109,17 @@ async def test_parts_that_never_come_do_not_hide_the_others(fleet: Fleet) -> Non
     assert len(await fleet.events("sim.sms_received")) == 1
 
 
+async def test_what_comes_from_the_sim_cannot_be_cancelled(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    await pushed(fleet, from_sim(fleet, iccid, "half of ", udh="050003100201"))
+    (line,) = await conversation(fleet, iccid)
+    answer = await fleet.ours.operator.delete(f"/sims/{iccid}/sms/{line['id']}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "SMS_NOT_CANCELLABLE")
+    await pushed(fleet, from_sim(fleet, iccid, "two", udh="050003100202"))
+    (line,) = await conversation(fleet, iccid)
+    assert (line["text"], line["state"]) == ("half of two", "received")
+
+
 async def test_a_report_ends_a_message_once_and_may_come_before_its_answer(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     attach(fleet, 0)

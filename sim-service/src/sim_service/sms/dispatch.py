@@ -18,7 +18,7 @@ from sim_service.carrier.errors import (
     CarrierRejected,
     CarrierSimNotFound,
 )
-from sim_service.carrier.facts import Priority, SmsCoding, SmsToSend
+from sim_service.carrier.facts import Priority, SmsCoding, SmsDirection, SmsToSend
 from sim_service.sms.models import FINAL, UNSENT, SmsMessage, SmsPart, State
 from sim_service.sms.service import ASK_WITHIN, SmsService
 
@@ -133,6 +133,8 @@ class SmsDispatch:
         """End what was not sent; (carrier's id, ICCID) of the parts that the carrier still has."""
         async with self._sessions.begin() as session:
             message = await SmsService(session, scope).get(message_id, for_update=True)
+            if message.direction != SmsDirection.MT:
+                raise Conflict("the message came from the SIM", code="SMS_NOT_CANCELLABLE")
             if message.in_doubt:
                 raise Conflict("what became of the message is not known yet", code="SMS_OUTCOME_UNKNOWN")
             if message.state in FINAL:
