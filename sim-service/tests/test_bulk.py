@@ -1,6 +1,7 @@
 """One action for many SIMs: a result for each, nothing twice, only one's own."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -202,6 +203,21 @@ async def test_messages_go_out_once_each(fleet: Fleet) -> None:
     done = await job_of(fleet, job)
     assert (done["state"], done["result"]) == ("succeeded", {"succeeded": 3, "failed": 1})
     assert [[one.payload for one in at_carrier(fleet, iccid)] for iccid in ours] == [["reboot"]] * 3
+
+
+async def test_a_message_whose_moment_passes_while_the_job_waits_goes_out_at_once(fleet: Fleet) -> None:
+    ours = await fleet.owned_sims(2)
+    past, soon = "2020-01-01T00:00:00Z", (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    body = {"action": "sms", "iccids": ours, "params": {"text": "reboot", "send_at": past}}
+    assert (await fleet.ours.operator.post("/sims/bulk", json=body)).status_code == 422
+    job = await bulk(fleet, "sms", ours, params={"text": "reboot", "send_at": soon})
+    overdue = "jsonb_set(params, '{params,send_at}', to_jsonb(CAST(:past AS text)))"
+    await fleet.rows(f"UPDATE jobs SET params = {overdue} RETURNING id", past=past)
+    await run(fleet)
+    await work(fleet)
+    await run(fleet)
+    assert (await job_of(fleet, job))["result"] == {"succeeded": 2}
+    assert [[one.payload for one in at_carrier(fleet, iccid)] for iccid in ours] == [["reboot"]] * 2
 
 
 async def test_a_batch_that_was_interrupted_writes_no_message_twice(fleet: Fleet) -> None:

@@ -19,7 +19,7 @@ from sim_service.sms.dispatch import SmsDispatch, refusal_of
 from sim_service.sms.models import SmsMessage, State
 from sim_service.sms.repository import SmsFilter
 from sim_service.sms.schemas import AllSmsQuery, ConversationQuery, LineOut, SmsIn, SmsOut, SmsQuery
-from sim_service.sms.service import SmsService
+from sim_service.sms.service import SmsService, check
 
 router = APIRouter(tags=["sms"])
 _UNSAID = (State.SCHEDULED, State.CANCELLED)
@@ -55,6 +55,7 @@ async def send_sms(
         if known := await key.replay(owner):
             message = await sms.get(UUID(known["id"]))
         else:
+            check(body.draft(), most_parts=settings.sms_most_parts)
             message = await sms.write(
                 iccid,
                 body.draft(),

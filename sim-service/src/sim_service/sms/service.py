@@ -53,8 +53,9 @@ class SmsService:
     ) -> SmsMessage:
         """Note a message for sending, for one SIM in scope; the worker sends it after the commit.
 
-        `hold`: the caller sends it itself, the worker only if the caller does not. Raises NotFound,
-        Conflict for an unclaimed SIM, 422 for what cannot be sent.
+        A `send_at` that has passed means now: `check` refuses it when it is asked for. `hold`: the caller
+        sends it itself, the worker only if the caller does not. Raises NotFound, Conflict for an unclaimed
+        SIM, 422 for what cannot be sent.
         """
         owner = owner_of(await SimService(self._session, self._scope).get(iccid))
         now = datetime.now(UTC)
@@ -152,8 +153,11 @@ class SmsService:
 
 
 def check(draft: Draft, *, most_parts: int) -> None:
-    """Raise 422 for what cannot be sent to any SIM."""
-    _times(draft, datetime.now(UTC))
+    """Raise 422 for what cannot be sent to any SIM, or was to be sent in the past, when it is asked for."""
+    now = datetime.now(UTC)
+    if draft.send_at is not None and not now - _LATE <= draft.send_at <= now + FARTHEST:
+        raise invalid("send_at", "must be within the coming year")
+    _times(draft, now)
     coding = SmsCoding.BINARY if draft.text is None else coding_of(draft.text, draft.coding)
     payload = draft.text if draft.text is not None else draft.hex
     split(payload or "", coding, reference=0, most_parts=most_parts)
@@ -161,10 +165,7 @@ def check(draft: Draft, *, most_parts: int) -> None:
 
 def _times(draft: Draft, now: datetime) -> tuple[datetime, datetime | None]:
     """When it is due and when it expires; raises 422."""
-    at = draft.send_at or now
-    if not now - _LATE <= at <= now + FARTHEST:
-        raise invalid("send_at", "must be within the coming year")
-    at = max(at, now)
+    at = max(draft.send_at or now, now)
     expires_at = draft.expires_at
     if draft.expires_in is not None:
         expires_at = at + timedelta(seconds=draft.expires_in)
