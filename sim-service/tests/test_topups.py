@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
-from fleet_kit.scope import Scope
+from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.facts import PaymentMethod
-from sim_service.topups.ledger import Prices, Purchase
+from sim_service.sims.service import SimService
+from sim_service.topups.ledger import Ledger, Prices, Purchase
+from sim_service.topups.models import TopUp
+from sim_service.topups.resolver import Resolver
 from sim_service.topups.service import TopUpService
 
 from .money_support import agree, control, look, ours, pass_time, quiet, spoil, theirs, top_up
@@ -222,6 +225,45 @@ async def test_one_expired_sim_does_not_keep_the_others_from_their_volume(fleet:
     told = [(one.top_up.state, one.top_up.reason) for one in outcomes if one.top_up]
     assert told == [("ordered", None), ("ordered", None), ("failed", "SIM_EXPIRED"), ("ordered", None)]
     assert set(await agree(fleet)) == {iccids[0], iccids[1], iccids[3]}
+
+
+async def intended(fleet: Fleet, iccids: list[str]) -> list[TopUp]:
+    """Intents that nobody has sent."""
+    async with fleet.sessions.begin() as session:
+        sims = await SimService(session, EVERYTHING).some(iccids)
+        ledger = Ledger(session, Prices(fleet.settings.topup_price, "EUR"))
+        return (await ledger.intend(sims, Purchase(PaymentMethod.CREDIT_CARD))).made
+
+
+async def test_a_refusal_leaves_alone_what_another_worker_has_sent(fleet: Fleet) -> None:
+    first, second, _ = iccids = await fleet.owned_sims(3)
+    fleet.sandbox.sims()[2].data.expires_at = 0
+    rows = await intended(fleet, iccids)
+    await fleet.rows(
+        "UPDATE top_ups SET state = 'sent', sent_at = now() WHERE iccid = :iccid RETURNING id", iccid=first
+    )
+    await buyer(fleet).send(rows)
+    assert {row["iccid"]: row["state"] for row in await ours(fleet)}[first] == "sent"
+    assert (await theirs(fleet))["topups_by_iccid"] == {second: 1}
+
+
+async def test_purchases_wait_for_their_turn_however_long_it_takes(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iccids = await fleet.owned_sims(5)
+    fleet.sandbox.sims()[0].data.expires_at = 0
+    rows = await intended(fleet, iccids)
+    carrier = fleet.app.state.resources.carrier
+    real = carrier.top_up
+
+    async def slowly(*values: Any, **named: Any) -> Any:
+        await fleet.rows("UPDATE top_ups SET next_look_at = next_look_at - interval '2 minutes' RETURNING id")
+        await Resolver(fleet.sessions, carrier, give_up=900).look()
+        return await real(*values, **named)
+
+    monkeypatch.setattr(carrier, "top_up", slowly)
+    await buyer(fleet).send(rows)
+    assert set(await agree(fleet)) == set(iccids[1:])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

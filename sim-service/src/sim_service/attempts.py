@@ -78,6 +78,12 @@ class Attempt:
         if self.state != PurchaseState.SENT:
             return False
         self.state, self.sent_at = PurchaseState.REQUESTED, None
+        return self.waits()
+
+    def waits(self) -> bool:
+        """A living process comes to it, but is busy with others still."""
+        if self.state != PurchaseState.REQUESTED:
+            return False
         self.next_look_at = datetime.now(UTC) + ABANDONED
         return True
 

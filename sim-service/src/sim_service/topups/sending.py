@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from uuid import UUID
 
 from fleet_kit.database import Sessions
 from fleet_kit.errors import FleetError
@@ -31,39 +30,44 @@ class Sender:
 
     async def one(self, row: TopUp) -> None:
         """Order what is intended for one SIM; raises the carrier's refusal, which then is noted."""
+        mine = await self._write([row], TopUp.sent)
         try:
-            await self._ask([row.id])
+            await self._ask(mine)
         except FleetError as error:
-            await self._write([row.id], TopUp.failed, error.code)
+            await self._write(mine, TopUp.failed, error.code)
             raise
 
     async def together(self, rows: Sequence[TopUp]) -> None:
-        """Order what is intended for many SIMs in one call, or SIM by SIM where that is refused."""
-        ids = [row.id for row in rows]
-        try:
-            await self._ask(ids)
-        except _ONE_BY_ONE:
-            await self._write(ids, TopUp.unsent)
-            for row in rows:
-                with suppress(FleetError):
-                    await self.one(row)
-        except FleetError as error:
-            await self._write(ids, TopUp.failed, error.code)
+        """Order what is intended for many SIMs in one call, or SIM by SIM where that is refused.
 
-    async def _ask(self, ids: Sequence[UUID]) -> None:
-        rows = await self._write(ids, TopUp.sent)
+        What another worker has marked as sent meanwhile is that one's: nothing here changes it.
+        """
+        mine = await self._write(rows, TopUp.sent)
+        try:
+            await self._ask(mine)
+        except _ONE_BY_ONE:
+            await self._one_by_one(await self._write(mine, TopUp.unsent))
+        except FleetError as error:
+            await self._write(mine, TopUp.failed, error.code)
+
+    async def _one_by_one(self, rows: Sequence[TopUp]) -> None:
+        for number, row in enumerate(rows, start=1):
+            with suppress(FleetError):
+                await self.one(row)
+            await self._write(rows[number:], TopUp.waits)
+
+    async def _ask(self, rows: Sequence[TopUp]) -> None:
         if not rows:
             return
-        sent = [row.id for row in rows]
         try:
             number = await self._order(rows)
         except (CarrierOutcomeUnknown, CarrierBadAnswer) as error:
-            await self._write(sent, TopUp.unclear, error.code)
+            await self._write(rows, TopUp.unclear, error.code)
             return
         if number:
-            await self._write(sent, TopUp.ordered, number)
+            await self._write(rows, TopUp.ordered, number)
         else:
-            await self._write(sent, TopUp.unclear, CarrierOutcomeUnknown.default_code)
+            await self._write(rows, TopUp.unclear, CarrierOutcomeUnknown.default_code)
 
     async def _order(self, rows: Sequence[TopUp]) -> str:
         iccids, first = [row.iccid for row in rows], rows[0]
@@ -72,8 +76,9 @@ class Sender:
         payment = PaymentMethod(first.payment_method)
         return await self._carrier.top_up(iccids, payment, priority=self._priority)
 
-    async def _write(self, ids: Sequence[UUID], change: Callable[..., bool], *values: str) -> list[TopUp]:
-        """Those of the rows that the change was right for."""
+    async def _write(self, rows: Sequence[TopUp], change: Callable[..., bool], *values: str) -> list[TopUp]:
+        """Those of the rows that the change was right for, as they are now."""
         async with self._sessions.begin() as session:
-            rows = await TopUpRepository(session, EVERYTHING).all_of(ids, for_update=True)
-            return [row for row in rows if change(row, *values)]
+            ids = [row.id for row in rows]
+            found = await TopUpRepository(session, EVERYTHING).all_of(ids, for_update=True)
+            return [row for row in found if change(row, *values)]
