@@ -331,3 +331,19 @@ async def test_what_nobody_can_look_up_is_settled_by_an_admin(fleet: Fleet) -> N
         assert (again.status_code, again.json()["error"]["code"]) == (409, "TOPUP_SETTLED")
     assert settled["reason"] == "SETTLED_BY_HAND"
     assert [event["data"]["iccid"] for event in await fleet.events("sim.topped_up")] == [first]
+
+
+async def test_an_order_that_the_carrier_shows_is_not_settled_by_hand(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    row = (await top_up(fleet, iccid, payment_method="bank_transfer")).json()
+    path = f"/topups/{row['id']}/settle"
+    refused = await fleet.ours.admin.post(path, json={"state": "failed"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "TOPUP_ORDER_SHOWN")
+    fleet.sandbox.broken = 503
+    assert (await fleet.ours.admin.post(path, json={"state": "failed"})).status_code == 503
+    fleet.sandbox.broken = None
+    await fleet.calm_breaker()
+    assert [row["state"] for row in await ours(fleet)] == ["ordered"]
+    spoil(fleet, "status", path=f"/v1/orders/{row['order_number']}", status=404)
+    settled = await fleet.ours.admin.post(path, json={"state": "failed"})
+    assert (settled.status_code, settled.json()["state"]) == (200, "failed"), settled.text

@@ -18,6 +18,7 @@ from fleet_kit.principal import Principal, Role
 from fleet_kit.scope import Scope
 from sim_service.attempts import BY_HAND
 from sim_service.carrier.base import Carrier
+from sim_service.carrier.errors import CarrierOperationUnavailable
 from sim_service.carrier.facts import Priority, QuotaKind
 from sim_service.quotas.service import QuotaService
 from sim_service.repeats import Repeat
@@ -97,19 +98,33 @@ class TopUpService:
     async def settle(self, top_up_id: UUID, state: TopUpState, user: Principal) -> TopUp:
         """Settle by hand what nobody can look up any more; raises NotFound, Forbidden, or Conflict.
 
-        Only an unknown purchase, or one whose order the carrier no longer shows, may be settled so.
+        Only an unknown purchase, or one whose order the carrier no longer shows, may be settled so. Raises
+        the carrier's errors where it cannot be asked for the order.
         """
-        await self.get(top_up_id)
+        seen = await self.get(top_up_id)
         user.require(Role.ADMIN)
+        await self._ensure_lost(seen)
         async with self._sessions.begin() as session:
             (row,) = await TopUpRepository(session, self._scope).all_of([top_up_id], for_update=True)
-            if row.state not in {TopUpState.UNKNOWN, TopUpState.ORDERED}:
-                raise Conflict("the purchase is not open", code="TOPUP_SETTLED", details={"state": row.state})
+            if row.state != seen.state:
+                raise _not_open(row)
             if state == TopUpState.BOOKED and row.booked():
                 await Outbox(session).add(*events.booked(row))
             elif state == TopUpState.FAILED:
                 row.failed(BY_HAND)
         return await self.get(top_up_id)
+
+    async def _ensure_lost(self, row: TopUp) -> None:
+        if row.state not in {TopUpState.UNKNOWN, TopUpState.ORDERED}:
+            raise _not_open(row)
+        if row.order_number is None:
+            return
+        try:
+            order = await self._carrier.get_order(row.order_number, priority=Priority.PEOPLE)
+        except (NotFound, CarrierOperationUnavailable):
+            return
+        details = {"order_number": order.number, "state": order.state}
+        raise Conflict("the carrier shows its order", code="TOPUP_ORDER_SHOWN", details=details)
 
     async def find(self, wanted: TopUpFilter, paging: PageParams) -> Found[TopUp]:
         """A page of the ledger, newest first; of one SIM also raises NotFound."""
@@ -161,3 +176,7 @@ class TopUpService:
         elif rows:
             with suppress(FleetError):
                 await sender.one(rows[0])
+
+
+def _not_open(row: TopUp) -> Conflict:
+    return Conflict("the purchase is not open", code="TOPUP_SETTLED", details={"state": row.state})
