@@ -123,6 +123,27 @@ async def test_an_order_that_shows_up_late_revives_its_purchase(fleet: Fleet) ->
     assert await agree(fleet) == {iccid: 1}
 
 
+async def test_a_later_order_is_no_purchase_that_was_given_up(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    spoil(fleet, "drop")
+    await top_up(fleet, iccid)
+    await look(fleet, give_up=0)
+    await place(fleet)
+    await fleet.rows("UPDATE order_requests SET state = 'unknown', order_number = NULL RETURNING id")
+    await fleet.rows("UPDATE order_requests SET sent_at = sent_at - interval '1 hour' RETURNING id")
+    await pass_time(fleet, DAY)
+    carrier = fleet.app.state.resources.carrier
+    await carrier.top_up([iccid], PaymentMethod.CREDIT_CARD, priority=Priority.PEOPLE)
+    await pass_time(fleet, 3)
+    await synced(fleet)
+    await look_for_requests(fleet, give_up=0)
+    (row,) = await ours(fleet)
+    assert (row["state"], row["reason"]) == ("failed", "CARRIER_ORDER_NOT_FOUND")
+    assert await fleet.events("sim.topped_up") == []
+    (request,) = (await fleet.ours.viewer.get("/orders/requests")).json()["items"]
+    assert (request["state"], request["reason"]) == ("failed", "CARRIER_ORDER_NOT_FOUND")
+
+
 async def test_a_second_sync_reads_only_what_can_have_changed(fleet: Fleet) -> None:
     for _ in range(25):
         await place(fleet, products=[{"product_id": 1002, "quantity": 1}])

@@ -21,7 +21,7 @@ from sim_service.carrier.facts import CarrierOrder, OrderKind, OrderToPlace, Pri
 from sim_service.orders.keeping import keep
 from sim_service.orders.models import OrderRequest, lines_of
 from sim_service.orders.repository import OrderRequestRepository
-from sim_service.topups.looking import CLOCKS_DIFFER, Listed, orders_since
+from sim_service.topups.looking import Listed, in_time, orders_since
 
 log = structlog.get_logger(__name__)
 _BATCH = 50
@@ -109,6 +109,4 @@ class OrderPlacer:
 
 
 def _fits(row: OrderRequest, order: CarrierOrder) -> bool:
-    earliest = (row.sent_at or row.created_at) - CLOCKS_DIFFER
-    in_time = order.placed_at is None or order.placed_at >= earliest
-    return in_time and order.kind in _KINDS and lines_of(list(order.products)) == row.lines
+    return in_time(row, order) and order.kind in _KINDS and lines_of(list(order.products)) == row.lines

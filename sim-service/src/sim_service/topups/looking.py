@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from itertools import count
 
+from sim_service.attempts import IN_FLIGHT, Attempt
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.facts import CarrierOrder, CarrierQuota, OrderKind, OrderState, Priority
+from sim_service.carrier.facts import (
+    CLOCKS_DIFFER,
+    CarrierOrder,
+    CarrierQuota,
+    OrderKind,
+    OrderState,
+    Priority,
+)
 from sim_service.topups.models import PurchaseKind, TopUp
 
-CLOCKS_DIFFER = timedelta(minutes=5)
-"""The carrier's clock may be so far behind ours."""
 _MOST_PAGES = 100
 _WHOLE = Decimal("0.9")
 """Share of a top-up's volume that has to appear: some may be used by the time of the look."""
@@ -45,17 +51,23 @@ async def orders_since(carrier: Carrier, since: datetime) -> Listed:
     raise AssertionError("unreachable: counting does not end")
 
 
+def in_time(attempt: Attempt, order: CarrierOrder) -> bool:
+    """Whether the order may be the attempt's by its moment: placed while the carrier was being asked."""
+    if order.placed_at is None:
+        return True
+    asked_at = attempt.sent_at or attempt.created_at
+    return asked_at - CLOCKS_DIFFER <= order.placed_at <= asked_at + IN_FLIGHT + CLOCKS_DIFFER
+
+
 def candidates(row: TopUp, orders: Sequence[CarrierOrder]) -> list[CarrierOrder]:
     """The orders that may be this purchase's, the earliest first."""
-    earliest = (row.sent_at or row.created_at) - CLOCKS_DIFFER
     fitting = [
         order
         for order in orders
-        if row.iccid in order.iccids
-        and order.kind in _KINDS[PurchaseKind(row.kind)]
-        and (order.placed_at is None or order.placed_at >= earliest)
+        if row.iccid in order.iccids and order.kind in _KINDS[PurchaseKind(row.kind)] and in_time(row, order)
     ]
-    return sorted(fitting, key=lambda order: (order.placed_at or earliest, order.number))
+    asked_at = row.sent_at or row.created_at
+    return sorted(fitting, key=lambda order: (order.placed_at or asked_at, order.number))
 
 
 def settle(row: TopUp, order: CarrierOrder) -> bool:

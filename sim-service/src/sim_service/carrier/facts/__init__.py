@@ -7,6 +7,7 @@ from sim_service.carrier.facts.account import (
     VolumeLimit,
     VolumeLimits,
 )
+from sim_service.carrier.facts.clocks import CLOCKS_DIFFER
 from sim_service.carrier.facts.money import (
     CarrierOrder,
     CarrierProduct,
@@ -43,6 +44,7 @@ from sim_service.carrier.facts.sms import (
 )
 
 __all__ = [
+    "CLOCKS_DIFFER",
     "CarrierConnectivity",
     "CarrierEvent",
     "CarrierOrder",

@@ -6,10 +6,11 @@ is found is not taken for the answer: only the services know which orders and me
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from sim_service.carrier.facts import (
+    CLOCKS_DIFFER,
     CarrierOrder,
     CarrierSms,
     CarrierTicket,
@@ -22,8 +23,6 @@ T = TypeVar("T")
 Look = Callable[[], Awaitable[bool]]
 """Whether the call may have been carried out; raises the carrier's errors where that cannot be seen."""
 
-_CLOCKS_DIFFER = timedelta(minutes=5)
-"""The carrier's clock may be so far behind ours."""
 _MOST_PAGES = 5
 """More would keep people waiting, and use up what the rate limit of orders allows."""
 
@@ -34,7 +33,7 @@ def look_since_now(
     may_be: Callable[[T], bool],
 ) -> Look:
     """A look, taken later, for what is made from now on; `page` reads the list, newest first, from page 1."""
-    since = datetime.now(UTC) - _CLOCKS_DIFFER
+    since = datetime.now(UTC) - CLOCKS_DIFFER
 
     async def look() -> bool:
         for number in range(1, _MOST_PAGES + 1):
