@@ -14,7 +14,9 @@ from once_sandbox.events.models import LOCATION
 from once_sandbox.events.schemas import event_record
 from once_sandbox.events.service import events_of, record
 from once_sandbox.streams.flat import flat
+from sim_service.carrier.errors import CarrierUnavailable
 from sim_service.carrier.facts import CarrierEvent
+from sim_service.carrier.once import network as network_calls
 from sim_service.events.jobs import EventRetention
 from sim_service.events.repository import EventRepository
 from sim_service.events.service import EventService
@@ -74,9 +76,10 @@ async def test_a_sync_brings_events_once_and_says_when(fleet: Fleet) -> None:
 
 
 async def test_many_events_are_read_page_by_page_and_the_next_sync_asks_only_for_the_newest(
-    fleet: Fleet,
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (iccid,) = await fleet.owned_sims(1)
+    monkeypatch.setattr(network_calls, "_EVENTS_A_PAGE", 10)
     happen(fleet, iccid, 250)
     stored = (await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")).json()["stored"]
     assert stored > 250
@@ -84,6 +87,35 @@ async def test_many_events_are_read_page_by_page_and_the_next_sync_asks_only_for
     fleet.sandbox.calls.clear()
     assert (await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")).json()["stored"] == 1
     assert fleet.sandbox.called("/events") == 1
+
+
+async def test_a_sync_that_breaks_off_leaves_no_gap(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    monkeypatch.setattr(network_calls, "_EVENTS_A_PAGE", 10)
+    await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")
+    happen(fleet, iccid, 50)
+    carrier, asked = fleet.app.state.resources.carrier, fleet.app.state.resources.carrier.events
+
+    async def away(iccid: str, page: int, **named: Any) -> list[CarrierEvent]:
+        if page == 3:
+            raise CarrierUnavailable("away")
+        found: list[CarrierEvent] = await asked(iccid, page, **named)
+        return found
+
+    with monkeypatch.context() as broken:
+        broken.setattr(carrier, "events", away)
+        assert (await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")).status_code == 503
+    assert (await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")).json()["stored"] == 30
+
+
+async def test_a_carrier_that_tells_the_same_page_again_is_not_asked_without_end(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    carrier, asked = fleet.app.state.resources.carrier, fleet.app.state.resources.carrier.events
+    monkeypatch.setattr(carrier, "events", lambda iccid, page, **named: asked(iccid, 1, **named))
+    assert (await fleet.ours.operator.post(f"/sims/{iccid}/events/sync")).json()["stored"] > 0
+    assert fleet.sandbox.called("/events") == 2
 
 
 async def test_a_push_in_between_leaves_no_gap(fleet: Fleet) -> None:

@@ -1,8 +1,9 @@
 """The rules of events: kept once however they come, asked for again as far back as they are not known."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,9 +19,6 @@ from sim_service.events.models import SimEvent, SimEventState
 from sim_service.events.repository import WRITTEN, EventFilter, EventRepository
 from sim_service.freshness import SERVE_KNOWN, Known
 from sim_service.sims.service import SimService
-
-_MOST_PAGES = 20
-"""Carrier pages that one sync reads at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +61,22 @@ class EventService:
     async def sync(self, iccid: str, priority: Priority) -> int:
         """Ask the carrier for everything that is not known yet; how many events were new.
 
-        What happened while somebody else had the SIM is theirs: it is not taken over.
+        What happened while somebody else had the SIM is theirs: it is not taken over. Each page is kept as
+        it comes; how far events are known is noted at the end, so that a sync that breaks off leaves no gap.
         """
         async with self._sessions() as session:
             state = await EventRepository(session, EVERYTHING).state(iccid)
-        asked_at = datetime.now(UTC)
-        events = await self._unknown(iccid, state.known_to if state else None, priority)
-        newest = max((event.at for event in events), default=None)
+        asked_at, stored = datetime.now(UTC), 0
+        newest = known_to = state.known_to if state else None
+        async for events in self._unknown(iccid, known_to, priority):
+            newest = max(filter(None, (newest, *(event.at for event in events))))
+            async with self._sessions.begin() as session:
+                _, start = await self._whose(session, iccid, state)
+                stored += await self.store(
+                    session, [one for one in events if start is None or one.at > start]
+                )
         async with self._sessions.begin() as session:
-            owner = (await SimService(session, self._scope).get(iccid, for_update=True)).organization_id
-            start = await _beginning(session, iccid, owner, state)
-            stored = await self.store(session, [one for one in events if start is None or one.at > start])
+            owner, start = await self._whose(session, iccid, state)
             await EventRepository(session, EVERYTHING).note(
                 iccid, organization_id=owner, synced_at=asked_at, known_to=newest, not_before=start
             )
@@ -100,24 +103,28 @@ class EventService:
         as_of = state.synced_at if state else (rows[0].at if rows else None)
         return None if as_of is None else Known(rows, as_of, failure)
 
-    async def _unknown(self, iccid: str, known_to: datetime | None, priority: Priority) -> list[CarrierEvent]:
-        """Pages from the newest back to what an earlier sync has seen."""
-        events: list[CarrierEvent] = []
-        for page in range(1, _MOST_PAGES + 1):
+    async def _unknown(
+        self, iccid: str, known_to: datetime | None, priority: Priority
+    ) -> AsyncIterator[list[CarrierEvent]]:
+        """Pages from the newest back to what an earlier sync has seen, or to one that tells nothing more."""
+        told: set[str] = set()
+        for page in count(1):
             found = await self._carrier.events(iccid, page, priority=priority)
-            events += found
-            if not found or (known_to is not None and min(event.at for event in found) < known_to):
-                break
-        return events
+            if (names := {event.id for event in found}) <= told:
+                return
+            yield found
+            if known_to is not None and min(event.at for event in found) < known_to:
+                return
+            told = names
 
-
-async def _beginning(
-    session: AsyncSession, iccid: str, owner: UUID | None, state: SimEventState | None
-) -> datetime | None:
-    """Until when events are not the owner's, None where nobody else had the SIM."""
-    by_syncs = state.not_before_for(owner) if state else None
-    ends = by_syncs, await last_release_by_others(session, iccid, owner)
-    return max((end for end in ends if end is not None), default=None)
+    async def _whose(
+        self, session: AsyncSession, iccid: str, state: SimEventState | None
+    ) -> tuple[UUID | None, datetime | None]:
+        """The SIM's owner, locked, and until when events are not theirs (None: nobody else had it)."""
+        owner = (await SimService(session, self._scope).get(iccid, for_update=True)).organization_id
+        by_syncs = state.not_before_for(owner) if state else None
+        ends = by_syncs, await last_release_by_others(session, iccid, owner)
+        return owner, max((end for end in ends if end is not None), default=None)
 
 
 def _row(event: CarrierEvent) -> dict[str, object]:

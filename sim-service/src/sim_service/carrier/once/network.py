@@ -6,7 +6,7 @@ from sim_service.carrier.once import operations
 from sim_service.carrier.once.caller import Caller
 from sim_service.carrier.once.records import events, network
 
-_EVENTS_A_PAGE = 100
+_EVENTS_A_PAGE = 1000
 
 
 class Network(Caller):
