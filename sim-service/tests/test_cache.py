@@ -73,6 +73,23 @@ def without_ages(body: Any) -> Any:
     return body
 
 
+async def test_what_another_release_has_kept_is_read_anew(redis: Redis) -> None:
+    class ShownBefore(ResponseModel):
+        age_seconds: float = 0.0
+
+    async def before() -> ShownBefore:
+        return ShownBefore()
+
+    async def now() -> Shown:
+        return Shown(text="with its text")
+
+    cache = ReadCache(Store(redis), LIVES)
+    await cache.ask(Question(Read.SIM, EVERYTHING, "", ShownBefore, before, iccid="8988280666000000000"))
+    misses = reads(Read.SIM, "miss")
+    assert [(await cache.ask(question(now))).text for _ in range(2)] == ["with its text"] * 2
+    assert reads(Read.SIM, "miss") - misses == 1
+
+
 async def test_ages_go_on_while_an_answer_is_kept(fleet: Fleet, cache: ReadCache) -> None:
     (iccid,) = await fleet.owned_sims(1)
     path = f"/sims/{iccid}/quota/data"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from prometheus_client import Counter
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from fleet_kit.errors import FleetError
 from fleet_kit.scope import Scope
@@ -76,8 +76,8 @@ class ReadCache:
         except RedisAway:
             _count(question, "off")
             return await question.load()
-        if kept is not None:
-            return _hit(question, kept)
+        if (answer := _hit(question, kept)) is not None:
+            return answer
         return await self._together(entry, question)
 
     async def forget(self, names: Collection[str]) -> None:
@@ -110,8 +110,8 @@ class ReadCache:
         """Make and keep the answer, unless another process is about to."""
         try:
             mine = await self._store.lock(entry)
-            if not mine and (kept := await self._store.of_another(entry)) is not None:
-                return _hit(question, kept)
+            if not mine and (made := _hit(question, await self._store.of_another(entry))) is not None:
+                return made
         except RedisAway:
             mine = False
         _count(question, "miss")
@@ -139,9 +139,16 @@ class ReadCache:
             return
 
 
-def _hit(question: Question[M], kept: Kept) -> M:
+def _hit(question: Question[M], kept: Kept | None) -> M | None:
+    """The kept answer as of now, None if there is none or a release that knew other fields has kept it."""
+    if kept is None:
+        return None
+    try:
+        answer = question.model.model_validate(_older(kept.body, max(0.0, time.time() - kept.at)))
+    except ValidationError:
+        return None
     _count(question, "hit")
-    return question.model.model_validate(_older(kept.body, max(0.0, time.time() - kept.at)))
+    return answer
 
 
 def _count(question: Question[M], outcome: str) -> None:
