@@ -175,3 +175,17 @@ async def test_the_default_is_the_last_thirty_days(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     usage = (await fleet.ours.viewer.get(f"/sims/{iccid}/usage")).json()
     assert (usage["from"], usage["to"], len(usage["items"])) == (day(29).isoformat(), day(0).isoformat(), 30)
+
+
+async def test_a_range_into_the_future_ends_today(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    ahead = day(-400).isoformat()
+    whole = {"from": day(29).isoformat(), "to": day(0).isoformat()}
+    for path in (f"/sims/{iccid}/usage", "/sims/usage", "/sims/usage/top", f"/sims/{iccid}/usage/comparison"):
+        shown = (await fleet.ours.viewer.get(path, params={"to": ahead})).json()
+        assert {name: shown[name] for name in whole} == whole
+    hours = (await fleet.ours.viewer.get(f"/sims/{iccid}/usage?interval=hour&to={ahead}")).json()
+    assert (hours["from"], hours["to"]) == (day(1).isoformat(), day(0).isoformat())
+    fleet.sandbox.calls.clear()
+    await fleet.ours.operator.post(f"/sims/{iccid}/usage/sync", json={"to": ahead})
+    assert fleet.sandbox.called("/usage") == 1

@@ -85,14 +85,17 @@ def checked(
     longest: int = LONGEST_DAYS,
     default: int = _DEFAULT_DAYS,
 ) -> Span:
-    """The range with its defaults; raises 422 naming the end that is wrong. `kept`: days back from today."""
+    """The range with its defaults, up to today; raises 422 naming the end that is wrong.
+
+    `kept`: days back from today.
+    """
     today = datetime.now(UTC).date()
-    last = last or max(today, first or today)
     oldest, too_far = today - timedelta(days=kept), f"is further back than the {kept} days that are kept"
-    if first is not None and first > last:
-        raise invalid("from", "is after `to`")
     if first is not None and first > today:
         raise invalid("from", "is in the future")
+    last = min(last or today, today)
+    if first is not None and first > last:
+        raise invalid("from", "is after `to`")
     if first is not None and first < oldest:
         raise invalid("from", too_far)
     if last < oldest:
@@ -100,4 +103,4 @@ def checked(
     first = first or max(oldest, last - timedelta(days=default - 1))
     if (last - first).days >= longest:
         raise invalid("from", f"the range is longer than {longest} days")
-    return Span(first, min(last, today))
+    return Span(first, last)
