@@ -50,7 +50,10 @@ async def read_job(job_id: UUID, user: CurrentUser, session: DbSession) -> JobOu
 
 @router.post("/jobs/{job_id}/cancel")
 async def cancel_job(job_id: UUID, user: CurrentUser, session: DbSession) -> JobOut:
-    """End a job: at once if it has not begun, else after the part in hand. 409 if it is over."""
+    """End a job: after the part in hand, at once if it has not begun. 409 if it is over.
+
+    A bulk action ends when it is known what became of each SIM that was begun.
+    """
     return JobOut.of(await JobService(session, user.scope).cancel(job_id, user), user)
 
 

@@ -31,20 +31,23 @@ class Asker(StrEnum):
 class KindRules:
     """How jobs of a kind come about.
 
-    Unless `many`, one is open at a time for the account and one for each organisation. Of `many`, one of
-    each organisation runs at a time, the oldest first. `every`: the seconds from one run for the whole
-    account to the next (0 is off), changed by PATCH /jobs/schedules; None: it has no schedule.
+    Unless `many`, one is open at a time for the account and one for each organisation. Of `many`, each
+    organisation's begin in their order: one that is put off, or waits for its next attempt, lets the next
+    begin and later goes on beside it. `closes`: ended, its handler is called once more, to say what becomes
+    of the parts. `every`: the seconds from one run for the whole account to the next (0 is off), changed by
+    PATCH /jobs/schedules; None: it has no schedule.
     """
 
     reach: Reach = Reach.ACCOUNT
     asker: Asker = Asker.PLATFORM
     many: bool = False
+    closes: bool = False
     every: Callable[[Settings], float] | None = None
 
 
 KINDS: Mapping[JobKind, KindRules] = {
     JobKind.CLEANUP: KindRules(every=lambda settings: settings.cleanup_every_seconds),
-    JobKind.BULK: KindRules(reach=Reach.ORGANIZATION, asker=Asker.NOBODY, many=True),
+    JobKind.BULK: KindRules(reach=Reach.ORGANIZATION, asker=Asker.NOBODY, many=True, closes=True),
     JobKind.SYNC_SIMS: KindRules(
         asker=Asker.OPERATOR, every=lambda settings: settings.sim_sync_every_seconds
     ),

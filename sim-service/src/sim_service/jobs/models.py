@@ -94,8 +94,8 @@ class Job(Base):
         added = {name: self.result.get(name, 0) + number for name, number in numbers.items()}
         self.result = {**self.result, **added}
 
-    def cancel(self) -> None:
-        """End it: at once if nobody has begun, else whoever holds it ends it after the part in hand.
+    def cancel(self, *, at_once: bool) -> None:
+        """End it: `at_once` if nobody has begun, else its worker ends it, after the part in hand.
 
         Raises Conflict if it is over.
         """
@@ -103,7 +103,7 @@ class Job(Base):
             raise Conflict(f"the job is over: {self.state}", code="JOB_OVER", details={"state": self.state})
         now = datetime.now(UTC)
         self.cancel_requested_at = self.cancel_requested_at or now
-        if self.started_at is None:
+        if at_once and self.started_at is None:
             self.state, self.finished_at = JobState.CANCELLED, now
         else:
             self.due_at, self.announced_at = min(self.due_at, now), None

@@ -22,6 +22,7 @@ from fleet_kit.database import Sessions
 from fleet_kit.errors import FleetError
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.errors import CarrierAway
+from sim_service.jobs.kinds import KINDS
 from sim_service.jobs.models import Job, JobKind, JobState
 from sim_service.jobs.repository import JobRepository
 
@@ -165,10 +166,11 @@ class JobRunner:
             job.failures += 1
             job.error = _in_words(error)
             job.leased_until = None
-            if job.cancel_requested_at is not None:
-                job.state, job.finished_at = JobState.CANCELLED, datetime.now(UTC)
-            elif _hopeless(error) or job.failures >= _MOST_FAILURES:
-                job.state, job.finished_at = JobState.FAILED, datetime.now(UTC)
+            ended = job.cancel_requested_at is not None
+            given_up = _hopeless(error) or job.failures >= _MOST_FAILURES
+            if given_up or (ended and not KINDS[JobKind(kind)].closes):
+                job.state = JobState.CANCELLED if ended else JobState.FAILED
+                job.finished_at = datetime.now(UTC)
             else:
                 backoff = min(_LONGEST_BACKOFF_SECONDS, 2.0 ** min(job.failures, 10))
                 job.state, job.due_at = JobState.QUEUED, datetime.now(UTC) + timedelta(seconds=backoff)

@@ -72,7 +72,7 @@ class JobService:
         if job.organization_id is None:
             _require_platform(user)
         user.require(Role.OPERATOR)
-        job.cancel()
+        job.cancel(at_once=not KINDS[JobKind(job.kind)].closes)
         return job
 
     async def get(self, job_id: UUID) -> Job:
