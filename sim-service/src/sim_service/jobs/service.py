@@ -60,7 +60,7 @@ class JobService:
         user.require(Role.OPERATOR)
         if rules.reach is Reach.ACCOUNT and organization_id is not None:
             raise invalid("organization_id", "jobs of this kind are for the whole account")
-        if rules.reach is not Reach.ACCOUNT and (not user.is_admin or rules.reach is Reach.ORGANIZATION):
+        if rules.reach is Reach.EITHER and not user.is_admin:
             organization_id = owner
         return await self.request(kind, user.user_id, organization_id=organization_id)
 
