@@ -18,6 +18,7 @@ from sim_service.sms.service import Draft
 from .money_support import agree, look, quiet, theirs
 from .sms_support import at_carrier, work
 from .support import Fleet
+from .test_plans import queries
 
 STRANGER = "8988280666000099999"
 PAID = {"payment_method": "credit_card"}
@@ -271,14 +272,71 @@ async def test_what_was_not_begun_is_not_bought_after_the_end(fleet: Fleet) -> N
     assert (await theirs(fleet))["topups_by_iccid"] == {}
 
 
+async def test_a_bulk_action_that_nobody_had_begun_ends_with_each_sim_cancelled(fleet: Fleet) -> None:
+    ours = await fleet.owned_sims(2)
+    job = await bulk(fleet, "tag", ours, params={"tags": ["unwanted"]})
+    ended = (await fleet.ours.operator.post(f"/jobs/{job['id']}/cancel")).json()
+    assert (ended["state"], ended["cancel_requested_at"] is not None) == ("queued", True)
+    await run(fleet)
+    over = await job_of(fleet, job)
+    assert (over["state"], over["result"]) == ("cancelled", {"cancelled": 2})
+    assert [item["state"] for item in await items(fleet, job)] == ["cancelled"] * 2
+    assert (await fleet.ours.viewer.get(f"/sims/{ours[0]}")).json()["tags"] == []
+
+
+async def test_a_worker_that_fails_does_not_keep_an_ended_job_from_its_true_result(fleet: Fleet) -> None:
+    ours = await fleet.owned_sims(2)
+
+    async def broken(held: Held) -> None:
+        raise KeyError("broken")
+
+    job = await bulk(fleet, "disable", ours)
+    await run(fleet)
+    await fleet.ours.operator.post(f"/jobs/{job['id']}/cancel")
+    assert await JobRunner(fleet.sessions, {JobKind.BULK: broken}, lease=3).once()
+    assert (await job_of(fleet, job))["finished_at"] is None
+    await fleet.reconcile()
+    await run(fleet)
+    over = await job_of(fleet, job)
+    assert (over["state"], over["result"]) == ("cancelled", {"succeeded": 2})
+
+
+LONG_AGO = "now() - interval '3 hours'"
+
+
 async def test_what_is_never_settled_stays_unknown_and_the_job_ends(fleet: Fleet) -> None:
     ours = await fleet.owned_sims(2)
     job = await bulk(fleet, "disable", ours)
     await run(fleet)
-    await fleet.rows("UPDATE job_items SET claimed_at = now() - interval '3 hours' RETURNING number")
+    await fleet.rows(f"UPDATE job_items SET claimed_at = {LONG_AGO} RETURNING number")
     await run(fleet)
     assert (await job_of(fleet, job))["result"] == {"unknown": 2}
     assert (await job_of(fleet, job))["state"] == "succeeded"
+
+
+async def test_a_job_goes_on_looking_as_long_as_sims_are_settled(fleet: Fleet) -> None:
+    ours = await fleet.owned_sims(3)
+    job = await bulk(fleet, "disable", ours)
+    await run(fleet)
+    await fleet.rows(f"UPDATE job_items SET claimed_at = {LONG_AGO} RETURNING number")
+    assert await fleet.reconciler().once()
+    await run(fleet)
+    waiting = await job_of(fleet, job)
+    assert (waiting["state"], waiting["result"]) == ("running", {"working": 2, "succeeded": 1})
+    await fleet.reconcile()
+    await run(fleet)
+    assert (await job_of(fleet, job))["result"] == {"succeeded": 3}
+
+
+async def test_progress_moves_with_each_batch_and_nothing_counts_all_sims(fleet: Fleet) -> None:
+    ours = await fleet.owned_sims(250)
+    job = await bulk(fleet, "label", [*ours, STRANGER], params={"label": "another"})
+    assert (job["done"], job["result"]) == (0, {"pending": 251})
+    with queries(fleet.app.state.resources.engine) as asked:
+        assert await fleet.runner().once()
+    assert not [one for one in asked if "job_items" in one and "count(" in one]
+    waiting = await job_of(fleet, job)
+    assert (waiting["done"], waiting["result"]) == (1, {"working": 250, "failed": 1})
 
 
 async def test_jobs_of_one_organisation_follow_each_other_and_hold_up_nobody(fleet: Fleet) -> None:

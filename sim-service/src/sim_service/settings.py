@@ -97,7 +97,9 @@ class JobSettings(BaseSettings):
     )
     bulk_most_sims: int = Field(100_000, ge=1, description="SIMs that one bulk action may have")
     bulk_follow_seconds: float = Field(
-        7200, ge=0, description="what is not settled so long after a bulk action began it stays `unknown`"
+        7200,
+        ge=0,
+        description="a bulk action that settles no SIM for so long ends; what is open stays `unknown`",
     )
     jobs_parallel: int = Field(4, ge=1, le=32, description="jobs that one worker works on at a time")
     job_lease_seconds: float = Field(

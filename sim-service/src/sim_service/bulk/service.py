@@ -9,6 +9,7 @@ from fleet_kit.errors import invalid
 from fleet_kit.principal import Principal
 from fleet_kit.scope import Scope
 from sim_service.bulk.schemas import BulkIn, BulkSmsIn
+from sim_service.job_items.models import ItemState
 from sim_service.job_items.repository import JobItemRepository
 from sim_service.jobs.models import Job, JobKind
 from sim_service.jobs.service import JobService
@@ -36,7 +37,7 @@ class BulkService:
         job = await JobService(self._session).request(
             JobKind.BULK, user.user_id, organization_id=organization_id, params=params
         )
-        job.total = len(iccids)
+        job.total, job.result = len(iccids), {ItemState.PENDING: len(iccids)}
         await self._session.flush()
         await self._items(job, organization_id, iccids)
         return job

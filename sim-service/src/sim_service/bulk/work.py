@@ -4,7 +4,8 @@ While it only waits, the job is put off and holds no worker. When it is ended, w
 undone; what was begun is followed to its end all the same, so that its result is true.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ Steps = Callable[[Mapping[str, Any]], Step]
 
 
 class BulkWork:
-    """Works on bulk jobs. `follow`: seconds after which what is not settled stays unknown."""
+    """Works on bulk jobs. `follow`: seconds without a SIM settled after which what is open stays unknown."""
 
     def __init__(self, steps: Steps, *, follow: float) -> None:
         self._steps, self._follow = steps, timedelta(seconds=follow)
@@ -41,7 +42,7 @@ class BulkWork:
             go_on = False
             async with held.sessions.begin() as session:
                 await _cancel_pending(session, held)
-        if await self._look(held, step, go_on=go_on):
+        if await self._look(held, step, go_on=go_on) and not await self._given_up(held):
             raise PutOff(await _pause(held))
         if not go_on:
             raise JobCancelled
@@ -51,14 +52,15 @@ class BulkWork:
         async with held.sessions.begin() as session:
             job = await held.in_transaction(session)
             items = await _items(session, held).some(held.id, [ItemState.PENDING], after=0, limit=_BATCH)
+            before = _states(items)
             for item in sorted(items, key=lambda one: one.iccid):  # the order in which SIMs are locked
-                item.attempts, item.claimed_by, item.claimed_at = 1, held.worker, datetime.now(UTC)
+                item.claimed_at = datetime.now(UTC)
                 try:
                     outcome = await step.begin(session, held, item.iccid)
                 except FleetError as error:
                     outcome = Outcome.failed(error)
                 _take(item, outcome)
-            await _count(session, held, job)
+            _count(job, before, _states(items))
         return items[0].number - 1 if items else None
 
     async def _look(self, held: Held, step: Step, *, go_on: bool, after: int = 0) -> bool:
@@ -79,18 +81,24 @@ class BulkWork:
     ) -> bool:
         job = await held.in_transaction(session, finish_part=True)
         items = await _items(session, held).some(held.id, IN_DOUBT, after=after, limit=_BATCH)
+        before = _states(items)
         for item in items:
             if (outcome := looked.get(item.number)) is not None:
                 _take(item, outcome)
             elif not go_on and item.result is None:
                 item.take(ItemState.CANCELLED, None)
-        late = datetime.now(UTC) - self._follow
-        open_items = [item for item in items if item.state not in OVER]
-        for item in open_items:
-            if item.claimed_at is not None and item.claimed_at < late:
-                item.state = ItemState.UNKNOWN
-        await _count(session, held, job)
-        return any(item.claimed_at is None or item.claimed_at >= late for item in open_items)
+        _count(job, before, _states(items))
+        return any(item.state not in OVER for item in items)
+
+    async def _given_up(self, held: Held) -> bool:
+        """Whether the job has stood still for so long that what is open is left as it is."""
+        async with held.sessions.begin() as session:
+            job = await held.in_transaction(session, finish_part=True)
+            last = await _items(session, held).last_progress(held.id)
+            if last is not None and last >= datetime.now(UTC) - self._follow:
+                return False
+            await _turn(session, held, job, ItemState.WORKING, ItemState.UNKNOWN)
+            return True
 
 
 def _take(item: JobItem, outcome: Outcome) -> None:
@@ -104,14 +112,24 @@ def _items(session: AsyncSession, held: Held) -> JobItemRepository:
 
 async def _cancel_pending(session: AsyncSession, held: Held) -> None:
     job = await held.in_transaction(session, finish_part=True)
-    await _items(session, held).cancel_pending(held.id)
-    await _count(session, held, job)
+    await _turn(session, held, job, ItemState.PENDING, ItemState.CANCELLED)
 
 
-async def _count(session: AsyncSession, held: Held, job: Job) -> None:
-    await session.flush()
-    counts = await _items(session, held).counts(held.id)
-    job.result = counts
+async def _turn(session: AsyncSession, held: Held, job: Job, state: ItemState, into: ItemState) -> None:
+    number = await _items(session, held).turn(held.id, state, into)
+    _count(job, Counter({state: number}), Counter({into: number}))
+
+
+def _states(items: Sequence[JobItem]) -> Counter[str]:
+    return Counter(item.state for item in items)
+
+
+def _count(job: Job, before: Counter[str], after: Counter[str]) -> None:
+    """Move the job's counters along with some of its items, so that nobody counts all of them."""
+    counts = Counter[str](job.result)
+    counts.subtract(before)
+    counts.update(after)
+    job.result = {str(state): number for state, number in counts.items() if number > 0}
     job.done = sum(number for state, number in counts.items() if state in OVER)
 
 

@@ -1,6 +1,7 @@
 """Queries on `job_items`."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Select, String, Uuid, cast, column, func, insert, literal, select, update
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
-from sim_service.job_items.models import ItemState, JobItem
+from sim_service.job_items.models import OVER, ItemState, JobItem
 
 _BY_NUMBER = Order("number", JobItem.number, JobItem.number)
 
@@ -48,19 +49,17 @@ class JobItemRepository:
         )
         return (await self._session.execute(statement)).scalars().all()
 
-    async def cancel_pending(self, job_id: UUID) -> None:
-        """What was not begun will not be."""
-        statement = update(JobItem).where(JobItem.job_id == job_id, JobItem.state == ItemState.PENDING)
-        await self._session.execute(
-            statement.values(state=ItemState.CANCELLED, finished_at=func.now()),
-            execution_options={"synchronize_session": False},
-        )
+    async def turn(self, job_id: UUID, state: ItemState, into: ItemState) -> int:
+        """Put the items that are in one state into another; how many these were."""
+        values = {"state": into, **({"finished_at": func.now()} if into in OVER else {})}
+        statement = update(JobItem).where(JobItem.job_id == job_id, JobItem.state == state).values(**values)
+        return (await (await self._session.connection()).execute(statement)).rowcount
 
-    async def counts(self, job_id: UUID) -> dict[str, int]:
-        """How many items are in which state."""
-        statement = select(JobItem.state, func.count().label("number")).where(JobItem.job_id == job_id)
-        rows = (await self._session.execute(statement.group_by(JobItem.state))).all()
-        return {row.state: row.number for row in rows}
+    async def last_progress(self, job_id: UUID) -> datetime | None:
+        """When an item was last begun or settled."""
+        last = func.greatest(func.max(JobItem.claimed_at), func.max(JobItem.finished_at))
+        found: datetime | None = await self._session.scalar(select(last).where(JobItem.job_id == job_id))
+        return found
 
     def _of(self, job_id: UUID, state: ItemState | None) -> Select[JobItem]:
         statement = select(JobItem).where(

@@ -7,7 +7,10 @@ from sim_service.job_items.models import ItemState
 
 
 class JobItemOut(ResponseModel):
-    """What became of one SIM of a job; `unknown`: it may have happened, the worker is still looking."""
+    """What became of one SIM of a job.
+
+    `unknown`: it may have happened. The worker goes on looking until the job ends.
+    """
 
     number: int
     iccid: str
