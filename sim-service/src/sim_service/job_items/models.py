@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Integer, SmallInteger, String, Text, Uuid
+from sqlalchemy import ForeignKey, Index, Integer, String, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,7 +15,7 @@ from sim_service.database import Base
 
 
 class ItemState(StrEnum):
-    """What became of one part of a job; `unknown`: it may have happened, and looking has not told yet."""
+    """What became of one part of a job; `unknown`: it may have happened, and looking has not told."""
 
     PENDING = "pending"
     WORKING = "working"
@@ -30,7 +30,7 @@ OVER = (ItemState.SUCCEEDED, ItemState.FAILED, ItemState.CANCELLED)
 
 
 class JobItem(Base):
-    """One SIM of a job and what became of it. `claimed_by`: the worker that acts on it."""
+    """One SIM of a job and what became of it. `claimed_at`: when it was begun."""
 
     __tablename__ = "job_items"
 
@@ -39,11 +39,9 @@ class JobItem(Base):
     organization_id: Mapped[UUID | None] = mapped_column(Uuid)
     iccid: Mapped[str] = mapped_column(String(19))
     state: Mapped[str] = mapped_column(String(20), server_default=ItemState.PENDING)
-    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     error_code: Mapped[str | None] = mapped_column(String(60))
     error: Mapped[str | None] = mapped_column(Text)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    claimed_by: Mapped[str | None] = mapped_column(String(64))
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -15,7 +15,6 @@ class JobItemOut(ResponseModel):
     number: int
     iccid: str
     state: ItemState
-    attempts: int
     error_code: str | None
     error: str | None
     result: dict[str, Any] | None
