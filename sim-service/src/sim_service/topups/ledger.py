@@ -78,7 +78,9 @@ class Ledger:
         if purchase.reference is not None:
             known = {row.iccid: row for row in await self._rows.referred(purchase.reference, iccids)}
         intents.known = list(known.values())
-        open_rows = {row.iccid: row for row in await self._rows.pending(iccids)}
+        # Of several of one SIM the unsettled one comes last, so that it counts: it is always in the way.
+        pending = sorted(await self._rows.pending(iccids), key=lambda row: row.state in UNSETTLED)
+        open_rows = {row.iccid: row for row in pending}
         price, before = await self.price(purchase.kind), await self._before(iccids)
         for sim in sims:
             if sim.iccid in known:
