@@ -132,6 +132,19 @@ async def test_of_many_at_once_one_buys_and_the_others_are_told_so(fleet: Fleet)
     assert await agree(fleet) == {iccid: 2}
 
 
+async def test_a_purchase_that_nobody_knows_the_end_of_is_in_the_way_of_any_other(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    first = (await top_up(fleet, iccid)).json()
+    second = (await top_up(fleet, iccid, even_if_ordered=True)).json()
+    await fleet.rows(
+        "UPDATE top_ups SET state = 'unknown', order_number = NULL WHERE id = :id RETURNING id",
+        id=first["id"],
+    )
+    await fleet.rows("UPDATE top_ups SET looks = 1 WHERE id = :id RETURNING id", id=second["id"])
+    third = await top_up(fleet, iccid, even_if_ordered=True)
+    assert (third.status_code, third.json()["error"]["details"]["id"]) == (409, first["id"])
+
+
 async def test_a_refusal_costs_nothing_and_may_be_tried_again_with_the_same_key(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     sim = fleet.sandbox.sims()[0]
@@ -165,6 +178,26 @@ async def test_what_a_dead_process_left_is_looked_for_or_given_up(fleet: Fleet) 
     found = {row["iccid"]: (row["state"], row["reason"]) for row in await ours(fleet)}
     assert found == {first: ("ordered", None), second: ("failed", "NEVER_SENT")}
     assert await agree(fleet) == {first: 1}
+
+
+async def test_a_purchase_may_stay_open_however_often_it_is_looked_at(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    await top_up(fleet, iccid)
+    await fleet.rows("UPDATE top_ups SET looks = 32767 RETURNING id")
+    await pass_time(fleet, 3)
+    await look(fleet)
+    assert [row["state"] for row in await ours(fleet)] == ["booked"]
+
+
+@pytest.mark.parametrize("fault", [{"status": 403}, {"status": 200, "body": "{}"}])
+async def test_an_order_that_cannot_be_read_is_in_no_other_s_way(fleet: Fleet, fault: dict[str, Any]) -> None:
+    first, second = await fleet.owned_sims(2)
+    row = (await top_up(fleet, first)).json()
+    await top_up(fleet, second)
+    await pass_time(fleet, 3)
+    spoil(fleet, "status", path=f"/v1/orders/{row['order_number']}", **fault)
+    await look(fleet)
+    assert {row["iccid"]: row["state"] for row in await ours(fleet)} == {first: "ordered", second: "booked"}
 
 
 async def test_an_order_that_is_cancelled_costs_nothing(fleet: Fleet) -> None:

@@ -44,6 +44,8 @@ ABANDONED = timedelta(seconds=300)
 IN_FLIGHT = timedelta(seconds=180)
 """No call to a carrier takes longer than this; what is still SENT then was lost."""
 _FIRST_LOOK = timedelta(seconds=2)
+_MOST_LOOKS = 12
+"""Counted further, looks would be no rarer."""
 _LONGEST_UNKNOWN, _LONGEST_ORDERED = timedelta(seconds=60), timedelta(hours=1)
 
 
@@ -123,8 +125,8 @@ class Attempt:
     def look_later(self) -> None:
         """Plan the next look, each later than the one before."""
         longest = _LONGEST_ORDERED if self.state == PurchaseState.ORDERED else _LONGEST_UNKNOWN
-        self.looks += 1
-        self.next_look_at = datetime.now(UTC) + min(longest, _FIRST_LOOK * 2 ** min(self.looks, 12))
+        self.looks = min(self.looks + 1, _MOST_LOOKS)
+        self.next_look_at = datetime.now(UTC) + min(longest, _FIRST_LOOK * 2**self.looks)
 
     def _look_from_now(self) -> None:
         self.looks, self.next_look_at = 0, datetime.now(UTC) + _FIRST_LOOK

@@ -9,6 +9,7 @@ import structlog
 from fleet_kit.database import Sessions
 from fleet_kit.errors import FleetError
 from fleet_kit.scope import EVERYTHING
+from sim_service.apart import apart
 from sim_service.attempts import NEVER_SENT, NOT_FOUND, PurchaseState
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import (
@@ -74,7 +75,8 @@ class OrderPlacer:
             log.info("orders wait for the carrier", error=error.code, waiting=len(lost))
             return
         for row in lost:
-            await self._match(row.id, listed)
+            with apart("matching a request", request_id=str(row.id)):
+                await self._match(row.id, listed)
 
     async def _match(self, request_id: UUID, listed: Listed) -> None:
         async with self._sessions.begin() as session:

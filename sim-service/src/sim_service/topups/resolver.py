@@ -7,12 +7,13 @@ from uuid import UUID
 import structlog
 
 from fleet_kit.database import Sessions
-from fleet_kit.errors import FleetError, NotFound
+from fleet_kit.errors import FleetError
 from fleet_kit.outbox import Outbox
 from fleet_kit.scope import EVERYTHING
+from sim_service.apart import apart
 from sim_service.attempts import NEVER_SENT, NOT_FOUND
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.errors import CarrierAway, CarrierOperationUnavailable, CarrierSimNotFound
+from sim_service.carrier.errors import CarrierAway, CarrierOperationUnavailable
 from sim_service.carrier.facts import CarrierOrder, Priority, QuotaKind
 from sim_service.quotas.service import QuotaService
 from sim_service.topups import events, metrics
@@ -43,7 +44,8 @@ class Resolver:
         unknown = [row for row in due if row.state == TopUpState.UNKNOWN]
         ordered = [row for row in due if row.state == TopUpState.ORDERED]
         try:
-            await self._find(unknown)
+            with apart("finding lost purchases"):
+                await self._find(unknown)
             await self._follow(ordered)
         except CarrierAway as error:
             log.info("purchases wait for the carrier", error=error.code, waiting=len(due))
@@ -67,11 +69,11 @@ class Resolver:
         try:
             listed = await orders_since(self._carrier, min(row.sent_at or row.created_at for row in rows))
         except CarrierOperationUnavailable:
-            for row in rows:
-                await self._by_quota(row)
+            await self._by_quotas(rows)
             return
         for row in rows:
-            await self._match(row.id, listed)
+            with apart("matching a purchase", top_up_id=str(row.id)):
+                await self._match(row.id, listed)
 
     async def _match(self, row_id: UUID, listed: Listed) -> None:
         async with self._sessions.begin() as session:
@@ -93,14 +95,12 @@ class Resolver:
     async def _follow(self, rows: Sequence[TopUp]) -> None:
         for number in sorted({row.order_number for row in rows if row.order_number}):
             try:
-                order = await self._carrier.get_order(number, priority=Priority.BACKGROUND)
+                with apart("following an order", number=number):
+                    order = await self._carrier.get_order(number, priority=Priority.BACKGROUND)
+                    await self.take_over(order)
             except CarrierOperationUnavailable:
-                for row in rows:
-                    await self._by_quota(row)
+                await self._by_quotas(rows)
                 return
-            except NotFound:
-                continue
-            await self.take_over(order)
 
     async def noticed(self, order: CarrierOrder) -> None:
         """A new order was read on another way: its purchase may be looked for, or given up too early."""
@@ -121,12 +121,14 @@ class Resolver:
             await Outbox(session).add(*(event for row in booked for event in events.booked(row)))
         await self._refresh(booked)
 
+    async def _by_quotas(self, rows: Sequence[TopUp]) -> None:
+        """Without orders to look at: volume that appeared since the intent is the purchase's."""
+        for row in rows:
+            with apart("looking at a quota", top_up_id=str(row.id)):
+                await self._by_quota(row)
+
     async def _by_quota(self, row: TopUp) -> None:
-        """Without orders to look at: volume that appeared since the intent is this purchase's."""
-        try:
-            quota = await self._carrier.quota(row.iccid, QuotaKind.DATA, priority=Priority.BACKGROUND)
-        except CarrierSimNotFound:
-            return
+        quota = await self._carrier.quota(row.iccid, QuotaKind.DATA, priority=Priority.BACKGROUND)
         grew = quota_grew(row, quota)
         async with self._sessions.begin() as session:
             (row,) = await TopUpRepository(session, EVERYTHING).all_of([row.id], for_update=True)
