@@ -3,9 +3,12 @@
 import asyncio
 from typing import Any
 
-from sim_service.carrier.facts import QuotaKind
+import pytest
+
+from sim_service.carrier.facts import CarrierQuota, QuotaKind
 from sim_service.jobs.models import JobKind
 
+from .money_support import spoil
 from .support import Fleet
 
 MEGABYTE = 1024 * 1024
@@ -124,6 +127,28 @@ async def test_a_refresh_passes_over_sims_that_the_carrier_does_not_know(fleet: 
     job = (await fleet.platform.get("/jobs")).json()["items"][0]
     assert (job["state"], job["result"]) == ("succeeded", {"not_found": 1, "refreshed": 1})
     assert (await read(fleet, second, QuotaKind.DATA))["state"] == "ok"
+
+
+async def test_one_sim_that_spoils_its_answer_does_not_stop_the_others(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _forbidden, unreadable, released, _ = await fleet.owned_sims(5)
+    fleet.sandbox.sims()[1].organisation = 1
+    spoil(fleet, "not_json", f"/v?/sims/{unreadable}/quota/*", count=9)
+    carrier, asked = fleet.app.state.resources.carrier, fleet.app.state.resources.carrier.quota
+
+    async def released_meanwhile(iccid: str, *arguments: Any, **named: Any) -> CarrierQuota:
+        if iccid == released:
+            await fleet.ours.admin.delete(f"/sims/{iccid}/claim")
+        quota: CarrierQuota = await asked(iccid, *arguments, **named)
+        return quota
+
+    monkeypatch.setattr(carrier, "quota", released_meanwhile)
+    await fleet.request(JobKind.FORECAST_QUOTAS)
+    assert await fleet.runner().once()
+    job = (await fleet.platform.get("/jobs")).json()["items"][0]
+    assert (job["state"], job["done"]) == ("succeeded", 5)
+    assert (job["result"]["refreshed"], job["result"]["failed"]) == (2, 3)
 
 
 async def test_an_unclaimed_sim_has_no_quota_to_show(fleet: Fleet) -> None:

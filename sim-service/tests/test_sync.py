@@ -11,6 +11,7 @@ from fleet_kit.testing import eventually
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import (
     CarrierOperationUnavailable,
+    CarrierRejected,
     CarrierSimNotFound,
     CarrierUnavailable,
 )
@@ -34,6 +35,7 @@ class Scripted:
         self.singles: list[str] = []
         self.hidden: set[str] = set()
         self.gone: set[str] = set()
+        self.refused: set[str] = set()
         self.fail: dict[int, FleetError] = {}
         self.tell_pages = True
         self.hang = asyncio.Event()
@@ -55,6 +57,8 @@ class Scripted:
         self.singles.append(iccid)
         if iccid in self.gone:
             raise CarrierSimNotFound("no such SIM")
+        if iccid in self.refused:
+            raise CarrierRejected("the carrier forbids this")
         return CarrierSim(iccid, SimStatus.ENABLED)
 
 
@@ -239,6 +243,21 @@ async def test_a_sim_that_slipped_between_pages_is_not_lost(fleet: Fleet) -> Non
     await fleet.ours.operator.post("/sims/sync-all")
     await runner_of(fleet, carrier).once()
     assert (await fleet.platform.get("/sims", params={"missing": True})).json()["items"] == []
+
+
+async def test_one_unlisted_sim_that_the_carrier_refuses_to_tell_of_does_not_stop_the_sync(
+    fleet: Fleet,
+) -> None:
+    carrier = Scripted(30)
+    await fleet.ours.operator.post("/sims/sync-all")
+    await runner_of(fleet, carrier).once()
+    carrier.gone, carrier.hidden, carrier.refused = {iccid(20)}, {iccid(7)}, {iccid(7)}
+    await fleet.ours.operator.post("/sims/sync-all")
+    await runner_of(fleet, carrier).once()
+    done = await job(fleet)
+    assert (done["state"], done["result"]["failed"], done["result"]["missing"]) == ("succeeded", 1, 1)
+    missing = (await fleet.platform.get("/sims", params={"missing": True})).json()["items"]
+    assert [sim["iccid"] for sim in missing] == [iccid(20)]
 
 
 async def test_new_sims_can_belong_to_one_organisation_from_the_start(fleet: Fleet) -> None:

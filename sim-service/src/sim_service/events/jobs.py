@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from fleet_kit.database import Sessions
 from fleet_kit.scope import EVERYTHING
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.errors import CarrierBadAnswer, CarrierRejected, CarrierSimNotFound
 from sim_service.carrier.facts import Priority
 from sim_service.events.repository import EventRepository
 from sim_service.events.service import EventService
+from sim_service.jobs.passing import PASSED_OVER, outcome
 from sim_service.jobs.runner import Held
 
 _BATCH = 50
@@ -42,10 +42,8 @@ class EventSync:
         counts = {"synced": 1}
         try:
             counts["stored"] = await self._events.sync(iccid, Priority.BACKGROUND)
-        except CarrierSimNotFound:
-            counts = {"not_found": 1}
-        except (CarrierRejected, CarrierBadAnswer):
-            counts = {"failed": 1}
+        except PASSED_OVER as error:
+            counts = {outcome(error): 1}
         async with self._sessions.begin() as session:
             job = await held.in_transaction(session)
             job.done += 1

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.database import Sessions
 from fleet_kit.scope import EVERYTHING
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.errors import CarrierSimNotFound
 from sim_service.carrier.facts import Priority, QuotaKind
+from sim_service.jobs.passing import PASSED_OVER, outcome
 from sim_service.jobs.runner import Held
 from sim_service.quotas.models import SimQuota
 from sim_service.quotas.repository import QuotaRepository
@@ -30,17 +30,17 @@ class _Refresher:
         self._quotas = QuotaService(sessions, EVERYTHING, carrier, fresh=0)
 
     async def refresh(self, held: Held, names: Sequence[Name]) -> None:
-        """Ask for each; those that the carrier does not know are passed over."""
+        """Ask for each; what one SIM's answer spoils is counted and passed over."""
         for iccid, kind in names:
-            outcome = "refreshed"
+            became = "refreshed"
             try:
                 await self._quotas.refresh(iccid, QuotaKind(kind), Priority.BACKGROUND)
-            except CarrierSimNotFound:
-                outcome = "not_found"
+            except PASSED_OVER as error:
+                became = outcome(error)
             async with self._sessions.begin() as session:
                 job = await held.in_transaction(session)
                 job.done += 1
-                job.count(**{outcome: 1})
+                job.count(**{became: 1})
 
 
 class QuotaRefresh(_Refresher):

@@ -18,6 +18,7 @@ from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import CarrierSimNotFound
 from sim_service.carrier.facts import Priority, SimPage
 from sim_service.jobs.models import Job, JobKind
+from sim_service.jobs.passing import PASSED_OVER, outcome
 from sim_service.jobs.runner import Held
 from sim_service.jobs.service import JobService, listed_by
 from sim_service.quotas.service import QuotaService
@@ -74,7 +75,10 @@ class SyncOfAll:
         return page
 
     async def _gone(self, held: Held) -> None:
-        """Ask for each SIM that no page held; what the carrier does not know is marked as missing."""
+        """Ask for each SIM that no page held; what the carrier does not know is marked as missing.
+
+        One that it will not tell of stays as it is.
+        """
         after = ""
         while True:
             async with held.sessions() as session:
@@ -88,15 +92,18 @@ class SyncOfAll:
             after = batch[-1]
 
     async def _verify(self, held: Held, iccid: str) -> None:
+        facts, failure = [], None
         try:
             facts = [await self._carrier.get_sim(iccid, priority=Priority.BACKGROUND)]
-        except CarrierSimNotFound:
-            facts = []
+        except PASSED_OVER as error:
+            failure = error
         async with held.sessions.begin() as session:
             job = await held.in_transaction(session)
             sims = SimService(session, EVERYTHING)
-            if facts:
+            if failure is None:
                 await sims.take_over(facts, self._carrier.name)
+            elif not isinstance(failure, CarrierSimNotFound):
+                job.count(**{outcome(failure): 1})
             elif await sims.mark_missing(iccid):
                 job.count(missing=1)
 

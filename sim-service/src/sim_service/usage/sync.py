@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from fleet_kit.database import Sessions
-from fleet_kit.errors import NotFound
 from fleet_kit.scope import EVERYTHING
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.errors import CarrierBadAnswer, CarrierRejected
+from sim_service.jobs.passing import PASSED_OVER, outcome
 from sim_service.jobs.runner import Held
 from sim_service.usage.repository import PollRepository
 from sim_service.usage.service import UsageService
@@ -58,14 +57,12 @@ class UsageSync:
 
     async def _follow(self, held: Held, waiting: Iterator[tuple[str, UUID]]) -> None:
         for iccid, owner in waiting:
-            outcome = "synced"
+            became = "synced"
             try:
                 await self._usage.poll(iccid, owner)
-            except NotFound:
-                outcome = "not_found"
-            except (CarrierRejected, CarrierBadAnswer):
-                outcome = "failed"
+            except PASSED_OVER as error:
+                became = outcome(error)
             async with self._sessions.begin() as session:
                 job = await held.in_transaction(session)
                 job.done += 1
-                job.count(**{outcome: 1})
+                job.count(**{became: 1})
