@@ -2,6 +2,10 @@
 
 import asyncio
 
+from sqlalchemy import text
+
+from fleet_kit.testing import eventually
+
 from .support import Fleet
 
 
@@ -87,6 +91,30 @@ async def test_releases_and_claims_at_once_leave_one_owner(fleet: Fleet) -> None
     for row in rows:
         assert row.organization_id in {None, fleet.ours.id, fleet.theirs.id}
         assert row.device_id is None or row.organization_id == fleet.ours.id
+
+
+async def test_of_two_releases_at_once_one_has_all_sims_and_the_other_none(fleet: Fleet) -> None:
+    iccids = await fleet.owned_sims(3)
+    bodies = [{"iccids": iccids}, {"iccids": iccids[1:]}]
+    async with fleet.sessions.begin() as session:
+        await session.execute(
+            text("SELECT iccid FROM sims WHERE iccid = ANY(:all) FOR UPDATE"), {"all": iccids}
+        )
+        tasks = [asyncio.create_task(fleet.ours.admin.post("/sims/release", json=body)) for body in bodies]
+        await eventually(lambda: both_wait(fleet))
+    answers = sorted([await task for task in tasks], key=lambda answer: answer.status_code)
+    assert [answer.status_code for answer in answers] == [200, 404]
+    released, missing = answers[0].json()["released"], answers[1].json()["error"]["details"]["iccids"]
+    assert released in (iccids, iccids[1:])
+    assert missing == iccids[1:]
+    assert len(await fleet.rows("SELECT iccid FROM sim_releases")) == len(released)
+
+
+async def both_wait(fleet: Fleet) -> bool:
+    waiting = await fleet.rows(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return len(waiting) == 2
 
 
 async def test_releases_are_paged(fleet: Fleet) -> None:
