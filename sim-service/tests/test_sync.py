@@ -267,6 +267,15 @@ async def test_new_sims_can_belong_to_one_organisation_from_the_start(fleet: Fle
     assert len(await fleet.events("sim.updated")) == 250
 
 
+async def test_a_new_sim_that_is_fetched_alone_belongs_to_that_organisation_too(fleet: Fleet) -> None:
+    fleet.app.state.settings = fleet.settings.model_copy(
+        update={"carrier_default_organization": fleet.ours.id}
+    )
+    one = fleet.sandbox.sims()[0].iccid
+    assert (await fleet.platform.post(f"/sims/{one}/sync")).status_code == 200
+    assert (await fleet.ours.viewer.get(f"/sims/{one}")).status_code == 200
+
+
 async def test_one_sim_is_synced_at_once(fleet: Fleet) -> None:
     (one,) = await fleet.owned_sims(1)
     fleet.sandbox.sims()[0].enabled = False

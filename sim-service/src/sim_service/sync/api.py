@@ -9,7 +9,7 @@ from sim_service.jobs.api import location
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.schemas import JobOut
 from sim_service.jobs.service import JobService
-from sim_service.resources import AppCarrier, AppSessions
+from sim_service.resources import AppCarrier, AppSessions, AppSettings
 from sim_service.sims.schemas import SimOut
 from sim_service.sync.service import SyncOfOne
 
@@ -25,9 +25,12 @@ async def sync_all(user: CurrentOperator, session: DbSession, response: Response
 
 
 @router.post("/sims/{iccid}/sync")
-async def sync_one(iccid: IccidPath, user: CurrentUser, sessions: AppSessions, carrier: AppCarrier) -> SimOut:
+async def sync_one(
+    iccid: IccidPath, user: CurrentUser, sessions: AppSessions, carrier: AppCarrier, settings: AppSettings
+) -> SimOut:
     """Ask the carrier for one SIM now; 503 while it is away."""
-    sync = SyncOfOne(sessions, user.scope, carrier)
+    new = settings.carrier_default_organization
+    sync = SyncOfOne(sessions, user.scope, carrier, owner_of_new=new)
     await sync.check(iccid)
     user.require(Role.OPERATOR)
     return SimOut.of(await sync.run(iccid), None)

@@ -129,10 +129,13 @@ class _Plan:
 
 
 class SyncOfOne:
-    """Brings one SIM up to the carrier while somebody waits."""
+    """Brings one SIM up to the carrier while somebody waits. `owner_of_new`: who gets a SIM not yet known."""
 
-    def __init__(self, sessions: Sessions, scope: Scope, carrier: Carrier) -> None:
+    def __init__(
+        self, sessions: Sessions, scope: Scope, carrier: Carrier, *, owner_of_new: UUID | None = None
+    ) -> None:
         self._sessions, self._scope, self._carrier = sessions, scope, carrier
+        self._owner_of_new = owner_of_new
 
     async def check(self, iccid: str) -> None:
         """Raise NotFound unless the SIM is in scope; a platform administrator may fetch one not yet known."""
@@ -151,7 +154,7 @@ class SyncOfOne:
                 return await sims.get(iccid)
         async with self._sessions.begin() as session:
             sims = SimService(session, self._scope)
-            await sims.take_over([facts], self._carrier.name)
+            await sims.take_over([facts], self._carrier.name, owner_of_new=self._owner_of_new)
             sim = await sims.get(iccid, for_update=True)
             sim.vouch()
             return sim
