@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from sim_service.carrier.facts import PaymentMethod, Priority
+from sim_service.carrier.facts import OrderToPlace, PaymentMethod, Priority
 from sim_service.jobs.models import JobKind
 from sim_service.orders.placing import OrderPlacer
 
@@ -153,6 +153,32 @@ async def test_a_second_sync_reads_only_what_can_have_changed(fleet: Fleet) -> N
     fleet.sandbox.calls.clear()
     await synced(fleet)
     assert fleet.sandbox.called("/v1/orders") == 1
+
+
+async def test_a_sync_reads_on_behind_the_page_that_somebody_looked_at(fleet: Fleet) -> None:
+    carrier = fleet.app.state.resources.carrier
+    fresh_for(fleet, order_fresh_seconds=0)
+    for total in (15, 30):
+        for _ in range(15):
+            await carrier.place_order(OrderToPlace(((1002, 1),)), priority=Priority.PEOPLE)
+        await pass_time(fleet, 60)
+        assert (await fleet.platform.get("/orders")).json()["total"] == total - 5
+        assert (await synced(fleet))["result"]["new"] == 5
+        assert (await fleet.platform.get("/orders")).json()["total"] == total
+
+
+async def test_a_purchase_is_looked_after_once_its_order_is_seen_to_have_changed(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    await top_up(fleet, iccid)
+    fresh_for(fleet, order_fresh_seconds=0)
+    await fleet.ours.viewer.get("/orders")
+    await fleet.rows("UPDATE top_ups SET next_look_at = now() + interval '1 hour' RETURNING id")
+    await fleet.ours.viewer.get("/orders")
+    soon = "SELECT id FROM top_ups WHERE next_look_at < now() + interval '10 seconds'"
+    assert await fleet.rows(soon) == []
+    await pass_time(fleet, 3)
+    await fleet.ours.viewer.get("/orders")
+    assert len(await fleet.rows(soon)) == 1
 
 
 @pytest.mark.parametrize("fault", ["drop", "expired_token", "rate_limited"])

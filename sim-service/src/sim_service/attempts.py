@@ -94,7 +94,7 @@ class Attempt:
         if self.state != PurchaseState.SENT:
             return False
         self.state, self.reason = PurchaseState.UNKNOWN, reason
-        self._look_from_now()
+        self.look_soon()
         return True
 
     def ordered(self, number: str) -> bool:
@@ -104,7 +104,7 @@ class Attempt:
             return False
         self.state, self.reason, self.settled_at = PurchaseState.ORDERED, None, None
         self.order_number, self.ordered_at = number or None, datetime.now(UTC)
-        self._look_from_now()
+        self.look_soon()
         return True
 
     def booked(self) -> bool:
@@ -128,7 +128,8 @@ class Attempt:
         self.looks = min(self.looks + 1, _MOST_LOOKS)
         self.next_look_at = datetime.now(UTC) + min(longest, _FIRST_LOOK * 2**self.looks)
 
-    def _look_from_now(self) -> None:
+    def look_soon(self) -> None:
+        """Plan the looks anew: there may be something to see."""
         self.looks, self.next_look_at = 0, datetime.now(UTC) + _FIRST_LOOK
 
     def overdue(self, patience: timedelta) -> bool:

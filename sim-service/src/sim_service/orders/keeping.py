@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,11 +16,18 @@ from sim_service.orders.repository import OrderRepository, OrderRequestRepositor
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Orders seen for the first time, those that changed, and whether all of them were known and final."""
+    """Orders seen for the first time, and those that changed.
+
+    `settled_at`: when the last of them was stored; None where one is new, has changed or can still change.
+    """
 
     new: Sequence[CarrierOrder]
     changed: Sequence[CarrierOrder]
-    settled: bool
+    settled_at: datetime | None
+
+    def settled_before(self, moment: datetime | None) -> bool:
+        """Whether all of them were known by a moment, and final."""
+        return moment is not None and self.settled_at is not None and self.settled_at < moment
 
 
 async def keep(session: AsyncSession, facts: Sequence[CarrierOrder], carrier: str) -> Kept:
@@ -42,5 +50,6 @@ async def keep(session: AsyncSession, facts: Sequence[CarrierOrder], carrier: st
         orders.add(order)
         await session.flush()
         await orders.add_items(number, fact.iccids)
-    settled = not new and all(order.state in FINAL for order in by_number.values())
-    return Kept(new, changed, settled and not changed)
+    settled = not new and not changed and all(order.state in FINAL for order in facts)
+    stored = [order.created_at for order in known.values()]
+    return Kept(new, changed, max(stored, default=None) if settled else None)

@@ -126,6 +126,8 @@ class OrderService:
                 await LookRepository(session).note(LookedAt.ORDERS)
         for order in kept.new:
             await self._resolver.noticed(order)
+        for order in kept.changed:
+            await self._resolver.hurry(order.number)
         return None
 
 

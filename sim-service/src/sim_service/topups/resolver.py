@@ -113,6 +113,12 @@ class Resolver:
                     taken.add((order.number, row.iccid))
         await self.take_over(order)
 
+    async def hurry(self, number: str) -> None:
+        """An order has changed, as somebody who waits has read: look after its purchases next."""
+        async with self._sessions.begin() as session:
+            for row in await TopUpRepository(session, EVERYTHING).of_order(number):
+                row.look_soon()
+
     async def take_over(self, order: CarrierOrder) -> None:
         """Bring every purchase of an order up to the carrier's facts, and tell of volume that was booked."""
         async with self._sessions.begin() as session:
