@@ -289,6 +289,26 @@ async def test_the_job_goes_through_every_claimed_sim_and_resumes(fleet: Fleet) 
     assert left == []
 
 
+async def test_the_progress_of_the_job_is_told_once_it_is_known(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fleet.owned_sims(4)
+    asked = await fleet.ours.operator.post("/jobs", json={"kind": "sync_events"})
+    assert asked.json()["progress"] is None
+    carrier, read, seen = fleet.app.state.resources.carrier, fleet.app.state.resources.carrier.events, []
+
+    async def looking(iccid: str, page: int, **named: Any) -> list[CarrierEvent]:
+        if page == 1:
+            job = (await fleet.ours.viewer.get(f"/jobs/{asked.json()['id']}")).json()
+            seen.append((job["progress"], job["total"]))
+        found: list[CarrierEvent] = await read(iccid, page, **named)
+        return found
+
+    monkeypatch.setattr(carrier, "events", looking)
+    assert await fleet.runner().once()
+    assert seen == [(0.0, 4), (0.25, 4), (0.5, 4), (0.75, 4)]
+
+
 async def test_one_sim_that_the_carrier_spoils_does_not_stop_the_job(fleet: Fleet) -> None:
     iccids = await fleet.owned_sims(3)
     fleet.sandbox.sims()[0].organisation = 1

@@ -126,6 +126,7 @@ async def test_a_refresh_passes_over_sims_that_the_carrier_does_not_know(fleet: 
     assert await fleet.runner().once()
     job = (await fleet.platform.get("/jobs")).json()["items"][0]
     assert (job["state"], job["result"]) == ("succeeded", {"not_found": 1, "refreshed": 1})
+    assert (job["done"], job["total"]) == (2, 2)
     assert (await read(fleet, second, QuotaKind.DATA))["state"] == "ok"
 
 

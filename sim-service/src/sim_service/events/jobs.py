@@ -25,7 +25,9 @@ class EventSync:
     async def run(self, held: Held) -> None:
         """Go through the SIMs once; a restarted job finds only those that are left."""
         async with self._sessions.begin() as session:
-            began = (await held.in_transaction(session)).created_at
+            job = await held.in_transaction(session)
+            began = job.created_at
+            job.total = job.done + await EventRepository(session, held.scope).left_to_sync(before=began)
         after = ""
         while True:
             async with self._sessions() as session:

@@ -132,19 +132,13 @@ class EventRepository:
 
     async def to_sync(self, *, before: datetime, after: str, limit: int) -> Sequence[str]:
         """Claimed SIMs behind the ICCID `after` that were not asked about since `before`."""
-        statement = (
-            select(Sim.iccid)
-            .outerjoin(SimEventState, SimEventState.iccid == Sim.iccid)
-            .where(
-                self._scope.where(Sim.organization_id),
-                *IN_SERVICE,
-                Sim.iccid > after,
-                or_(SimEventState.synced_at.is_(None), SimEventState.synced_at < before),
-            )
-            .order_by(Sim.iccid)
-            .limit(limit)
-        )
+        statement = self._due(before).where(Sim.iccid > after).order_by(Sim.iccid).limit(limit)
         return (await self._session.execute(statement)).scalars().all()
+
+    async def left_to_sync(self, *, before: datetime) -> int:
+        """How many claimed SIMs were not asked about since `before`."""
+        counted = select(func.count()).select_from(self._due(before).subquery())
+        return (await self._session.execute(counted)).scalar_one()
 
     async def purge(self, before: datetime, limit: int) -> int:
         """Forget events older than `before`, at most `limit` of them; how many went."""
@@ -156,6 +150,17 @@ class EventRepository:
         )
         statement = delete(SimEvent).where(tuple_(SimEvent.iccid, SimEvent.id).in_(old))
         return len((await self._session.execute(statement.returning(SimEvent.id))).all())
+
+    def _due(self, before: datetime) -> Select[str]:
+        return (
+            select(Sim.iccid)
+            .outerjoin(SimEventState, SimEventState.iccid == Sim.iccid)
+            .where(
+                self._scope.where(Sim.organization_id),
+                *IN_SERVICE,
+                or_(SimEventState.synced_at.is_(None), SimEventState.synced_at < before),
+            )
+        )
 
     def _of(self, iccid: str) -> Select[SimEvent]:
         return select(SimEvent).where(SimEvent.iccid == iccid, self._scope.where(SimEvent.organization_id))

@@ -12,7 +12,9 @@ from sim_service.jobs.repository import JobFilter
 
 
 class JobOut(ResponseModel):
-    """A job. `progress` runs from 0 to 1; `organization_id` null: for the carrier's whole account.
+    """A job. `progress` runs from 0 to 1, null while nobody knows how much there is to do.
+
+    `organization_id` null: it is for the carrier's whole account.
 
     Counts of jobs over the whole account are for the platform administrator: to others they would tell of
     other organisations. With `cancel_requested_at` it ends after the part that is in hand.
@@ -22,7 +24,7 @@ class JobOut(ResponseModel):
     kind: JobKind
     state: JobState
     organization_id: UUID | None
-    progress: float
+    progress: float | None
     done: int | None
     total: int | None
     result: dict[str, Any] | None
@@ -73,7 +75,9 @@ class JobIn(StrictModel):
     organization_id: UUID | None = None
 
 
-def _progress(job: Job) -> float:
+def _progress(job: Job) -> float | None:
     if job.state == JobState.SUCCEEDED:
         return 1.0
+    if job.total is None:
+        return None
     return round(min(1.0, job.done / job.total), 3) if job.total else 0.0

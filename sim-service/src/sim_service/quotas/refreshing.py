@@ -13,7 +13,7 @@ from sim_service.jobs.passing import PASSED_OVER, outcome
 from sim_service.jobs.runner import Held
 from sim_service.quotas.models import SimQuota
 from sim_service.quotas.repository import QuotaRepository
-from sim_service.quotas.service import QuotaService, foretell, outdated
+from sim_service.quotas.service import QuotaService, count_outdated, foretell, outdated
 from sim_service.quotas.thresholds import wanted_percents
 
 _BATCH = 50
@@ -48,6 +48,9 @@ class QuotaRefresh(_Refresher):
 
     async def run(self, held: Held) -> None:
         """Go through them once; a restarted job finds only those that are left."""
+        async with self._sessions.begin() as session:
+            job = await held.in_transaction(session)
+            job.total = job.done + await count_outdated(session, held.scope)
         after = ("", "")
         while True:
             async with self._sessions() as session:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Select, and_, delete, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import Select, Subquery, and_, delete, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -83,6 +83,21 @@ class QuotaRepository:
         self, *, fetched_before: datetime, after: tuple[str, str], limit: int
     ) -> Sequence[tuple[str, str]]:
         """(ICCID, kind) behind `after` where the list of SIMs tells of another state than the quota kept."""
+        found = self._outdated(fetched_before)
+        statement = (
+            select(found.c.iccid, found.c.kind)
+            .where(tuple_(found.c.iccid, found.c.kind) > tuple_(*after))
+            .order_by(found.c.iccid, found.c.kind)
+            .limit(limit)
+        )
+        return [(row.iccid, row.kind) for row in (await self._session.execute(statement)).all()]
+
+    async def count_outdated(self, *, fetched_before: datetime) -> int:
+        """How many of those there are."""
+        counted = select(func.count()).select_from(self._outdated(fetched_before))
+        return (await self._session.execute(counted)).scalar_one()
+
+    def _outdated(self, fetched_before: datetime) -> Subquery:
         parts = []
         told = func.coalesce(SimQuota.carrier_state, SimQuota.state)
         for kind, listed in ((QuotaKind.DATA, Sim.data_quota_state), (QuotaKind.SMS, Sim.sms_quota_state)):
@@ -98,14 +113,7 @@ class QuotaRepository:
                     or_(unknown, known),
                 )
             )
-        found = union_all(*parts).subquery()
-        statement = (
-            select(found.c.iccid, found.c.kind)
-            .where(tuple_(found.c.iccid, found.c.kind) > tuple_(*after))
-            .order_by(found.c.iccid, found.c.kind)
-            .limit(limit)
-        )
-        return [(row.iccid, row.kind) for row in (await self._session.execute(statement)).all()]
+        return union_all(*parts).subquery()
 
     def _mine(self, kind: QuotaKind) -> Select[SimQuota]:
         return select(SimQuota).where(self._scope.where(SimQuota.organization_id), SimQuota.kind == kind)

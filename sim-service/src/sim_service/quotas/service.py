@@ -116,6 +116,12 @@ async def outdated(
     return list(found)
 
 
+async def count_outdated(session: AsyncSession, scope: Scope) -> int:
+    """How many quotas that are."""
+    settled = datetime.now(UTC) - _SETTLED
+    return await QuotaRepository(session, scope).count_outdated(fetched_before=settled)
+
+
 async def foretell(session: AsyncSession, quotas: list[SimQuota]) -> None:
     """Bring the forecasts of quotas, all of one kind, up to what is known of usage."""
     if not quotas:
