@@ -186,6 +186,24 @@ async def test_what_the_carrier_refuses_fails_at_once_in_its_words(fleet: Fleet)
     assert action["reason"] == "SIM_EXPIRED: the SIM has expired: only extending it is allowed"
 
 
+async def test_what_the_carrier_takes_by_itself_does_not_fail_with_what_it_refuses(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    for skip in (0, 2):
+        break_calls(
+            fleet, kind="status", status=409, method="PUT", path=f"/v?/sims/{iccid}", skip=skip, count=1
+        )
+    await change(fleet, iccid, status="disabled", label="Pump 7", imei_lock=True)
+    await fleet.reconcile()
+    assert set(await states(fleet, iccid)) == {
+        ("status", "disabled", "confirmed"),
+        ("label", "Pump 7", "confirmed"),
+        ("imei_lock", True, "failed"),
+    }
+    theirs = at_carrier(fleet, iccid)
+    assert (theirs.enabled, theirs.label, theirs.imei_lock) == (False, "Pump 7", False)
+    assert await stands(fleet, iccid) == ("disabled", "disabled", "disabled")
+
+
 async def test_two_workers_do_each_change_once(fleet: Fleet) -> None:
     iccids = await fleet.owned_sims(10)
     for iccid in iccids:

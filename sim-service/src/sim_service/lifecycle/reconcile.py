@@ -5,7 +5,7 @@ carrier twice does no harm. What the carrier took on counts only once it shows t
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -23,7 +23,7 @@ from sim_service.carrier.errors import (
     CarrierSimNotFound,
     CarrierUnavailable,
 )
-from sim_service.carrier.facts import CarrierSim
+from sim_service.carrier.facts import CarrierSim, SimChange
 from sim_service.jobs.runner import Held
 from sim_service.lifecycle.drift import DriftPolicy, judge
 from sim_service.lifecycle.leases import Work, take_work
@@ -39,11 +39,12 @@ _FINAL = (CarrierRejected, CarrierOperationUnavailable, CarrierSimNotFound)
 """Answers to a change that no repetition would better."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """What the carrier said: whether it took the change on, how the SIM is, and what went wrong."""
+    """What the carrier said: what it took on and what not, how the SIM is, and what went wrong."""
 
-    sent: bool = False
+    taken: set[str] = field(default_factory=set)
+    refused: dict[str, FleetError] = field(default_factory=dict)
     facts: CarrierSim | None = None
     failure: FleetError | None = None
 
@@ -106,18 +107,36 @@ class Reconciler:
 
     async def _ask(self, work: Work) -> Outcome:
         """Tell the carrier what it does not know yet and look at the SIM; ends before the lease does."""
-        sent = False
+        outcome = Outcome()
         try:
             async with asyncio.timeout(self._lease.total_seconds() * 0.8):
                 if work.change is not None:
-                    await self._carrier.change_sim(work.iccid, work.change, priority=work.priority)
-                    sent = True
-                facts = await self._carrier.get_sim(work.iccid, priority=work.priority)
+                    await self._tell(work, work.change, outcome)
+                outcome.facts = await self._carrier.get_sim(work.iccid, priority=work.priority)
         except FleetError as failure:
-            return Outcome(sent, None, failure)
+            outcome.failure = failure
         except TimeoutError:
-            return Outcome(sent, None, CarrierUnavailable("the carrier took too long"))
-        return Outcome(sent, facts)
+            outcome.failure = CarrierUnavailable("the carrier took too long")
+        return outcome
+
+    async def _tell(self, work: Work, change: SimChange, outcome: Outcome) -> None:
+        """All in one request; what is refused together need not be part by part."""
+        parts = _parts(change)
+        try:
+            await self._carrier.change_sim(work.iccid, change, priority=work.priority)
+            outcome.taken.update(parts)
+        except CarrierRejected:
+            if len(parts) == 1:
+                raise
+            for what, part in parts.items():
+                await self._tell_part(work, what, part, outcome)
+
+    async def _tell_part(self, work: Work, what: ActionKind, part: SimChange, outcome: Outcome) -> None:
+        try:
+            await self._carrier.change_sim(work.iccid, part, priority=work.priority)
+            outcome.taken.add(what)
+        except CarrierRejected as refusal:
+            outcome.refused[what] = refusal
 
     async def _settle(self, session: AsyncSession, work: Work, outcome: Outcome) -> None:
         sims, actions = SimService(session, EVERYTHING), ActionRepository(session, EVERYTHING)
@@ -136,19 +155,31 @@ class Reconciler:
 
     def _judge(self, sim: Sim, action: SimAction, work: Work, outcome: Outcome) -> None:
         told = work.change is not None and action.to_send(datetime.now(UTC))
-        if outcome.sent and told:
+        taken = action.what in outcome.taken
+        failure = outcome.refused.get(action.what, outcome.failure)
+        if taken and told:
             action.sent()
         if outcome.facts is not None and action.shows_in(outcome.facts):
             action.finish(ActionState.CONFIRMED)
-        elif told and not outcome.sent and isinstance(outcome.failure, _FINAL):
-            action.finish(ActionState.FAILED, _in_words(outcome.failure))
+        elif told and not taken and isinstance(failure, _FINAL):
+            action.finish(ActionState.FAILED, _in_words(failure))
         else:
-            action.again(_in_words(outcome.failure), most_attempts=self._most_attempts)
+            action.again(_in_words(failure), most_attempts=self._most_attempts)
         if action.is_open:
             return
         FINISHED.labels(action.what, action.state).inc()
         if action.what == ActionKind.STATUS:
             _close(sim, action)
+
+
+def _parts(change: SimChange) -> dict[ActionKind, SimChange]:
+    """Each part of a change as a change of its own."""
+    named = {
+        ActionKind.STATUS: SimChange(status=change.status),
+        ActionKind.LABEL: SimChange(label=change.label),
+        ActionKind.IMEI_LOCK: SimChange(imei_lock=change.imei_lock),
+    }
+    return {what: part for what, part in named.items() if part != SimChange()}
 
 
 def _close(sim: Sim, action: SimAction) -> None:
