@@ -8,7 +8,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import APIRouter, FastAPI
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fleet_kit.app import create_app
 from fleet_kit.errors import Conflict, NotFound, TooManyRequests, invalid
@@ -73,6 +73,31 @@ async def pages(paging: Paging) -> Page[int]:
     return Page(items=[start], page_size=paging.page_size, next_cursor=encode_cursor([start + 1]))
 
 
+class Circle(StrictModel):
+    radius: float
+
+
+class Round(StrictModel):
+    kind: Literal["round"]
+    size: Circle
+    holes: list[Circle] = Field([])
+
+
+class Square(StrictModel):
+    kind: Literal["square"]
+    side: float
+
+    @model_validator(mode="after")
+    def _has_a_side(self) -> "Square":
+        if self.side == 0:
+            raise ValueError("a square has a side")
+        return self
+
+
+@router.post("/shapes")
+async def shapes(body: Annotated[Round | Square, Field(discriminator="kind")]) -> None: ...
+
+
 @router.get("/fields")
 async def fields() -> None:
     raise invalid("interval", "must be positive")
@@ -132,6 +157,29 @@ async def test_bad_input_gets_the_one_error_shape_naming_the_field(
     assert (response.status_code, error["code"], error["request_id"]) == (status, code, "abc")
     if field is not None:
         assert error["details"]["fields"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"kind": "round", "size": {"radius": "x"}}, "size.radius"),
+        ({"kind": "round", "size": {}}, "size.radius"),
+        ({"kind": "round"}, "size"),
+        (
+            {"kind": "round", "size": {"radius": 1}, "holes": [{"radius": 1}, {"kind": "size"}]},
+            "holes.1.radius",
+        ),
+        ({"kind": "square", "side": "kind"}, "side"),
+        ({"kind": "square", "side": 0}, ""),
+        ({"kind": "side"}, ""),
+    ],
+)
+async def test_what_is_wrong_in_one_of_several_shapes_is_named_as_it_was_sent(
+    client: httpx.AsyncClient, body: object, field: str
+) -> None:
+    response = await client.post("/api/v1/shapes", json=body)
+    assert response.status_code == 422
+    assert response.json()["error"]["details"]["fields"][0]["field"] == field
 
 
 @pytest.mark.parametrize(

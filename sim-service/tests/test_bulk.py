@@ -147,6 +147,26 @@ async def test_what_cannot_be_done_is_refused_as_a_whole(fleet: Fleet, body: dic
     assert (await fleet.ours.viewer.get("/jobs")).json()["total"] == 0
 
 
+@pytest.mark.parametrize(
+    ("action", "params", "field"),
+    [
+        ("label", {"label": 5}, "params.label"),
+        ("label", {}, "params.label"),
+        ("enable", {"label": "x"}, "params.label"),
+        ("tag", {"tags": ["a", ""]}, "params.tags.1"),
+        ("top_up", {"payment_method": "gold"}, "params.payment_method"),
+        ("sms", {"text": "x", "send_at": "2020-01-01T00:00:00Z"}, "params.send_at"),
+        ("sms", {"text": "x" * 19_000}, "params.text"),
+    ],
+)
+async def test_what_is_wrong_is_named_as_it_was_sent(
+    fleet: Fleet, action: str, params: dict[str, Any], field: str
+) -> None:
+    body = {"action": action, "iccids": [STRANGER], "params": params}
+    error = (await fleet.ours.operator.post("/sims/bulk", json=body)).json()["error"]
+    assert error["details"]["fields"][0]["field"] == field
+
+
 async def test_only_operators_of_the_organisation_ask(fleet: Fleet) -> None:
     body = {"action": "enable", "iccids": [STRANGER]}
     assert (await fleet.ours.viewer.post("/sims/bulk", json=body)).status_code == 403

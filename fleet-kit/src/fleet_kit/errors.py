@@ -5,7 +5,7 @@ validation failures and anything unexpected into that shape.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import structlog
@@ -159,6 +159,12 @@ def invalid(field: str, message: str, *, code: str | None = None) -> Unprocessab
     )
 
 
+def within(field: str, error: Unprocessable) -> Unprocessable:
+    """A 422 of `invalid` where what it names stands inside another field."""
+    (inner,) = error.details["fields"]
+    return invalid(f"{field}.{inner['field']}", inner["message"], code=error.code)
+
+
 def install(app: FastAPI) -> None:
     """Give every failure of the application the one shape."""
     app.add_exception_handler(FleetError, _on_fleet_error)
@@ -178,7 +184,7 @@ async def _on_validation(_: Request, error: Exception) -> JSONResponse:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return error_response(BadRequest("the body is not valid JSON", code="MALFORMED_JSON"))
-    fields = [{"field": _name(problem["loc"]), "message": _said(problem)} for problem in problems[:20]]
+    fields = [{"field": _name(problem, error.body), "message": _said(problem)} for problem in problems[:20]]
     first = fields[0]
     message = f"{first['field'] or 'body'}: {first['message']}"
     return JSONResponse(error_body("VALIDATION_FAILED", message, {"fields": fields}), 422)
@@ -197,9 +203,24 @@ def _said(problem: Mapping[str, Any]) -> str:
     return _MEMBER.sub(r"\1", problem["msg"].removeprefix("Value error, "))
 
 
-def _name(location: Sequence[str | int]) -> str:
-    parts = [str(part) for part in location if part not in {"body", "query", "path", "header"}]
+def _name(problem: Mapping[str, Any], body: Any) -> str:
+    """The field as it was sent: without the tag that says which of several models the body is."""
+    source, *location = problem["loc"]
+    place, parts = body if source == "body" else None, []
+    for number, part in enumerate(location, 1):
+        missing = problem["type"] == "missing" and number == len(location)
+        if isinstance(place, Mapping) and part not in place and part in place.values() and not missing:
+            continue
+        parts.append(str(part))
+        place = _within(place, part)
     return ".".join(parts).encode("utf-8", "backslashreplace").decode()
+
+
+def _within(place: Any, part: str | int) -> Any:
+    if isinstance(place, Mapping):
+        return place.get(part)
+    inside = isinstance(place, list) and isinstance(part, int) and part < len(place)
+    return place[part] if inside else None
 
 
 _HTTP_CODES = {

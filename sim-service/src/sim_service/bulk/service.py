@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.errors import invalid
+from fleet_kit.errors import Unprocessable, invalid, within
 from fleet_kit.principal import Principal
 from fleet_kit.scope import Scope
 from sim_service.bulk.schemas import BulkIn, BulkSmsIn
@@ -31,7 +31,7 @@ class BulkService:
         """
         organization_id = user.acts_for(body.organization_id)
         if isinstance(body, BulkSmsIn):
-            sms.check(body.params.draft(), most_parts=self._most_parts)
+            self._check(body.params.draft())
         iccids = await self._iccids(body, Scope(organization_id))
         params = {"action": body.action, "params": body.params.model_dump(mode="json", exclude_none=True)}
         job = await JobService(self._session).request(
@@ -41,6 +41,12 @@ class BulkService:
         await self._session.flush()
         await self._items(job, organization_id, iccids)
         return job
+
+    def _check(self, draft: sms.Draft) -> None:
+        try:
+            sms.check(draft, most_parts=self._most_parts)
+        except Unprocessable as error:
+            raise within("params", error) from None
 
     async def _iccids(self, body: BulkIn, scope: Scope) -> Sequence[str]:
         if body.filter is None:
