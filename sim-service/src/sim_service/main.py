@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fleet_kit.app import create_app
 from fleet_kit.bootstrap import open_common
 from fleet_kit.health import Check
+from sim_service.account import api as account
 from sim_service.bulk import api as bulk
 from sim_service.claims import api as claims
 from sim_service.connectivity import api as connectivity
@@ -40,6 +41,7 @@ from sim_service.wiring import open_forwarder, open_resources, open_streams
 
 NAME = "sim-service"
 ROUTERS = [
+    account.router,
     bulk.router,
     sync.router,
     claims.router,

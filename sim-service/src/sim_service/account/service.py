@@ -1,0 +1,58 @@
+"""The rules of what concerns the whole account: SIMs must exist, and only nobody's SIMs leave it."""
+
+from collections.abc import Sequence
+
+from fleet_kit.database import Sessions
+from fleet_kit.errors import Conflict
+from fleet_kit.scope import EVERYTHING
+from sim_service.account.schemas import LimitKind, LimitsIn
+from sim_service.carrier.base import Carrier
+from sim_service.carrier.facts import Priority, VolumeLimit, VolumeLimits
+from sim_service.sims.models import Sim
+from sim_service.sims.service import SimService, not_found
+
+
+class AccountService:
+    """Asks the carrier at once; its failures are the caller's answer."""
+
+    def __init__(self, sessions: Sessions, carrier: Carrier) -> None:
+        self._sessions, self._carrier = sessions, carrier
+
+    async def limits(self) -> VolumeLimits:
+        """The monthly limits."""
+        return await self._carrier.limits(priority=Priority.PEOPLE)
+
+    async def choices(self, kind: LimitKind) -> list[VolumeLimit]:
+        """The limits of one kind that can be set."""
+        return await self._carrier.limit_choices(kind, priority=Priority.PEOPLE)
+
+    async def set_limits(self, wanted: LimitsIn) -> VolumeLimits:
+        """Set limits; raises CarrierRejected for what is no choice. What the carrier has afterwards."""
+        await self._carrier.set_limits(**wanted.model_dump(), priority=Priority.PEOPLE)
+        return await self.limits()
+
+    async def set_auto_top_up(self, iccids: Sequence[str], *, enabled: bool) -> None:
+        """Switch the carrier's own top-ups; raises NotFound naming SIMs that do not exist."""
+        await self._known(iccids)
+        await self._carrier.set_auto_top_up(iccids, enabled=enabled, priority=Priority.PEOPLE)
+
+    async def transfer(self, iccids: Sequence[str], target: int) -> list[str]:
+        """Have SIMs given away; raises NotFound naming unknown SIMs, Conflict naming those with an owner."""
+        owned = [sim.iccid for sim in await self._known(iccids) if sim.organization_id is not None]
+        if owned:
+            raise Conflict(
+                "SIMs that belong to an organisation stay; release them first",
+                code="SIM_CLAIMED",
+                details={"iccids": owned},
+            )
+        wanted = list(dict.fromkeys(iccids))
+        await self._carrier.transfer_sims(wanted, target, priority=Priority.PEOPLE)
+        return wanted
+
+    async def _known(self, iccids: Sequence[str]) -> Sequence[Sim]:
+        async with self._sessions() as session:
+            found = await SimService(session, EVERYTHING).some(iccids)
+        known = {sim.iccid for sim in found}
+        if missing := [iccid for iccid in iccids if iccid not in known]:
+            raise not_found(missing)
+        return found
