@@ -42,6 +42,12 @@ class CarrierRejected(Conflict):
     default_code = "CARRIER_REJECTED"
 
 
+class CarrierForbidden(CarrierRejected):
+    """The carrier knows it and does not let us touch it; of a SIM: it is in another account."""
+
+    default_code = "CARRIER_FORBIDDEN"
+
+
 class CarrierOperationUnavailable(FleetError):
     """The carrier has no such operation (any more) in the API versions that are switched on."""
 

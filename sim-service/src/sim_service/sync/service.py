@@ -15,7 +15,7 @@ import structlog
 from fleet_kit.database import Sessions
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.errors import CarrierSimNotFound
+from sim_service.carrier.errors import CarrierForbidden, CarrierSimNotFound
 from sim_service.carrier.facts import Priority, SimPage
 from sim_service.jobs.models import Job, JobKind
 from sim_service.jobs.passing import PASSED_OVER, outcome
@@ -27,6 +27,8 @@ from sim_service.sims.service import Applied, SimService
 
 log = structlog.get_logger(__name__)
 _BATCH = 100
+_NOT_OURS = (CarrierSimNotFound, CarrierForbidden)
+"""The carrier no longer has the SIM, or has it in another account."""
 
 
 class SyncOfAll:
@@ -75,7 +77,7 @@ class SyncOfAll:
         return page
 
     async def _gone(self, held: Held) -> None:
-        """Ask for each SIM that no page held; what the carrier does not know is marked as missing.
+        """Ask for each SIM that no page held; what it no longer has for us is marked as missing.
 
         One that it will not tell of stays as it is.
         """
@@ -102,7 +104,7 @@ class SyncOfAll:
             sims = SimService(session, EVERYTHING)
             if failure is None:
                 await sims.take_over(facts, self._carrier.name)
-            elif not isinstance(failure, CarrierSimNotFound):
+            elif not isinstance(failure, _NOT_OURS):
                 job.count(**{outcome(failure): 1})
             elif await sims.mark_missing(iccid):
                 job.count(missing=1)
@@ -147,7 +149,7 @@ class SyncOfOne:
         """The SIM as the carrier has it now; raises the carrier's errors."""
         try:
             facts = await self._carrier.get_sim(iccid, priority=Priority.PEOPLE)
-        except CarrierSimNotFound:
+        except _NOT_OURS:
             async with self._sessions.begin() as session:
                 sims = SimService(session, self._scope)
                 await sims.mark_missing(iccid)

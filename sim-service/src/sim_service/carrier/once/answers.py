@@ -12,6 +12,7 @@ import orjson
 from fleet_kit.errors import FleetError
 from sim_service.carrier.errors import (
     CarrierBadAnswer,
+    CarrierForbidden,
     CarrierRejected,
     CarrierUnavailable,
 )
@@ -102,7 +103,7 @@ def _refusal(operation: Operation, status: int, body: bytes) -> FleetError:
         return CarrierRejected("the SIM has expired: only extending it is allowed", code="SIM_EXPIRED")
     details = {"status": status, "operation": operation.name, **said}
     if status == 403:
-        return CarrierRejected("the carrier forbids this", code="CARRIER_FORBIDDEN", details=details)
+        return CarrierForbidden("the carrier forbids this", details=details)
     return CarrierRejected(said.get("message", f"the carrier answered {status}"), details=details)
 
 

@@ -1,6 +1,6 @@
 """The card itself: whether the carrier has it, and lets it in."""
 
-from sim_service.carrier.errors import CarrierAway, CarrierRejected, CarrierSimNotFound
+from sim_service.carrier.errors import CarrierAway, CarrierForbidden, CarrierSimNotFound
 from sim_service.carrier.facts import SimStatus
 from sim_service.diagnosis.evidence import Cause, Effect, Evidence, when
 
@@ -21,7 +21,7 @@ def unknown_at_carrier(evidence: Evidence) -> Cause | None:
 def in_another_account(evidence: Evidence) -> Cause | None:
     """The carrier knows the SIM and does not let us speak of it."""
     refusal = evidence.refusal
-    if not isinstance(refusal, CarrierRejected) or refusal.code != "CARRIER_FORBIDDEN":
+    if not isinstance(refusal, CarrierForbidden):
         return None
     return Cause(
         "SIM_IN_ANOTHER_ACCOUNT",
