@@ -152,6 +152,22 @@ async def test_one_sim_that_spoils_its_answer_does_not_stop_the_others(
     assert (job["result"]["refreshed"], job["result"]["failed"]) == (2, 3)
 
 
+async def test_the_quotas_of_a_released_sim_leave_the_list_and_are_asked_for_anew_for_the_next_owner(
+    fleet: Fleet,
+) -> None:
+    iccid, kept = await fleet.owned_sims(2)
+    for one in (iccid, kept):
+        await read(fleet, one)
+    assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
+    listed = (await fleet.ours.viewer.get("/sims/quotas")).json()["items"]
+    assert [quota["iccid"] for quota in listed] == [kept]
+    await fleet.claim(iccid, by=fleet.theirs)
+    await fleet.request(JobKind.FORECAST_QUOTAS)
+    assert await fleet.runner().once()
+    listed = (await fleet.theirs.viewer.get("/sims/quotas")).json()["items"]
+    assert [quota["iccid"] for quota in listed] == [iccid]
+
+
 async def test_an_unclaimed_sim_has_no_quota_to_show(fleet: Fleet) -> None:
     await fleet.sync()
     iccid = fleet.sandbox.sims()[0].iccid

@@ -13,6 +13,7 @@ from sim_service.claims.models import SimRelease
 from sim_service.claims.repository import ReleaseRepository
 from sim_service.lifecycle.service import LifecycleService
 from sim_service.links.service import LinkService
+from sim_service.quotas.repository import QuotaRepository
 from sim_service.sims.models import Sim
 from sim_service.sims.service import SimService, not_found, owner_of
 
@@ -38,6 +39,7 @@ class ReleaseService:
             self._releases.add(_record(sim, by))
             await lifecycle.drop(sim.iccid, "the SIM was released")
             sim.release()
+        await QuotaRepository(self._session, self._scope).forget(wanted)
         return [sim.iccid for sim in sims]
 
     async def find(self, paging: PageParams) -> Found[SimRelease]:

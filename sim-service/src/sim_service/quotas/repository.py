@@ -62,6 +62,11 @@ class QuotaRepository:
         """A quota heard of for the first time."""
         self._session.add(quota)
 
+    async def forget(self, iccids: Collection[str]) -> None:
+        """Delete the quotas of SIMs that go back to nobody: whoever claims them asks anew."""
+        mine = self._scope.where(SimQuota.organization_id)
+        await self._session.execute(delete(SimQuota).where(mine, SimQuota.iccid.in_(iccids)))
+
     async def never_asked(self, *, after: str, limit: int) -> Sequence[str]:
         """ICCIDs behind `after` of claimed SIMs whose data quota was never asked for."""
         joined = and_(SimQuota.iccid == Sim.iccid, SimQuota.kind == QuotaKind.DATA)
