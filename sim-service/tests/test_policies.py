@@ -1,13 +1,23 @@
 """Top-up policies: they buy in time, never too much, and say why."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from fleet_kit.scope import EVERYTHING
+from sim_service.carrier.facts import QuotaKind
+from sim_service.jobs.models import JobKind
 from sim_service.policies import evaluation
+from sim_service.policies.models import Policy
+from sim_service.policies.repository import PolicyRepository
+from sim_service.quotas.repository import QuotaRepository
+from sim_service.topups.repository import TopUpRepository
 from sim_service.worker import evaluator
 
 from .money_support import DAY, agree, look, ours, pass_time, spoil, theirs
@@ -263,6 +273,67 @@ async def test_expired_and_unknown_sims_are_passed_over(fleet: Fleet) -> None:
         (second, "skipped", "sim_unknown"),
         (third, "topped_up", "remaining"),
     }
+
+
+async def test_sims_whose_quota_is_not_told_are_passed_over_whatever_was_known(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbidden, unreadable, released, unknown, good = await fleet.owned_sims(5)
+    leave(fleet, 0.1, *range(5))
+    policy = await policy_of(fleet, dry_run=True)
+    assert await evaluate(fleet, policy) == {"would_top_up": 5}
+    await fleet.ours.operator.patch(f"/topup-policies/{policy['id']}", json={"dry_run": False})
+    await a_day_later(fleet)
+    spoil(fleet, "status", f"/v?/sims/{forbidden}/quota/*", status=403, count=None)
+    spoil(fleet, "not_json", f"/v?/sims/{unreadable}/quota/*", count=9)
+    del fleet.sandbox.sandbox.world.sims.by_iccid[unknown]
+    carrier, asked = fleet.app.state.resources.carrier, fleet.app.state.resources.carrier.quota
+
+    async def released_meanwhile(iccid: str, *values: Any, **named: Any) -> Any:
+        if iccid == released:
+            await fleet.ours.admin.delete(f"/sims/{iccid}/claim")
+        return await asked(iccid, *values, **named)
+
+    monkeypatch.setattr(carrier, "quota", released_meanwhile)
+    assert await evaluate(fleet, policy) == {"skipped": 4, "topped_up": 1}
+    assert await agree(fleet) == {good: 1}
+    assert {row for row in await decided(fleet, policy) if row[1] != "would_top_up"} == {
+        (forbidden, "skipped", "quota_unknown"),
+        (unreadable, "skipped", "quota_unknown"),
+        (released, "skipped", "quota_unknown"),
+        (unknown, "skipped", "sim_unknown"),
+        (good, "topped_up", "remaining"),
+    }
+
+
+async def test_one_policy_that_fails_does_not_stop_the_others(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await fleet.owned_sims(2)
+    leave(fleet, 0.1, 0, 1)
+    bad, _ = [await policy_of(fleet, selector={"by": "iccids", "iccids": [one]}) for one in (first, second)]
+    triggered = PolicyRepository.triggered
+
+    async def refused(self: PolicyRepository, policy: Policy, today: date) -> Sequence[str]:
+        if str(policy.id) == bad["id"]:
+            await self._session.execute(text("SELECT 1 / 0"))
+        return await triggered(self, policy, today)
+
+    monkeypatch.setattr(PolicyRepository, "triggered", refused)
+    await fleet.request(JobKind.APPLY_POLICIES)
+    assert await fleet.runner().once()
+    (job,) = (await fleet.platform.get("/jobs?kind=apply_policies")).json()["items"]
+    assert (job["state"], job["result"]) == ("succeeded", {"failed": 1, "topped_up": 1})
+    assert await agree(fleet) == {second: 1}
+
+
+async def test_a_policy_may_be_for_any_number_of_sims(fleet: Fleet) -> None:
+    iccids = [str(number) for number in range(40_000)]
+    async with fleet.sessions() as session:
+        ledger = TopUpRepository(session, EVERYTHING)
+        assert await ledger.pending(iccids) == []
+        assert await ledger.counts(uuid4(), iccids, datetime.now(UTC)) == {}
+        assert await QuotaRepository(session, EVERYTHING).kept(iccids, QuotaKind.DATA) == []
 
 
 async def test_a_lost_answer_counts_against_the_budget_until_it_is_settled(fleet: Fleet) -> None:

@@ -11,10 +11,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
+from fleet_kit.errors import NotFound
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.errors import CarrierSimNotFound
 from sim_service.carrier.facts import PaymentMethod, Priority, QuotaKind
+from sim_service.jobs.passing import PASSED_OVER
 from sim_service.policies.models import (
     PROPOSAL_LASTS,
     Decision,
@@ -50,7 +51,8 @@ class Evaluator:
     async def evaluate(self, policy_id: UUID, approved: UUID | None = None) -> Tally:
         """Evaluate a policy, or, for an approved proposal, buy for those of its SIMs that still need it.
 
-        Raises the carrier's errors where quotas cannot be read: nothing is bought by old facts.
+        Nothing is bought by old facts: raises the carrier's errors while it is away, and passes over SIMs
+        whose quotas it does not tell.
         """
         tally = Tally()
         policy = await self._policy(policy_id)
@@ -75,8 +77,8 @@ class Evaluator:
         today = datetime.now(UTC).date()
         async with self._sessions() as session:
             policies = PolicyRepository(session, EVERYTHING)
-            unknown = await policies.untold(policy, datetime.now(UTC) - _OLD)
-        await self._renew(policy, unknown, tally)
+            old = await policies.untold(policy, datetime.now(UTC) - _OLD)
+        unknown = await self._renew(policy, old, tally)
         async with self._sessions() as session:
             policies = PolicyRepository(session, EVERYTHING)
             chosen = list(await policies.triggered(policy, today))
@@ -84,26 +86,28 @@ class Evaluator:
                 proposal = await policies.proposal(policy.id, approved)
                 wanted = set(proposal.iccids) if proposal else set()
                 chosen = [iccid for iccid in chosen if iccid in wanted]
-        gone = await self._renew(policy, [iccid for iccid in chosen if iccid not in set(unknown)], tally)
+        asked = set(old)
+        unknown |= await self._renew(policy, [iccid for iccid in chosen if iccid not in asked], tally)
         async with self._sessions() as session:
             still = set(await PolicyRepository(session, EVERYTHING).triggered(policy, today))
-        return [iccid for iccid in chosen if iccid in still - gone]
+        return [iccid for iccid in chosen if iccid in still - unknown]
 
     async def _renew(self, policy: Policy, iccids: Sequence[str], tally: Tally) -> set[str]:
-        """Ask for the quotas of SIMs; those that the carrier does not know."""
-        gone: set[str] = set()
+        """Ask for the quotas of SIMs; those that are not told of, for which nothing may be bought."""
+        unknown: dict[str, Reason] = {}
         for iccid in iccids:
             try:
                 await self._quotas.renew(iccid, QuotaKind.DATA, Priority.BACKGROUND)
-            except CarrierSimNotFound:
-                gone.add(iccid)
-        if gone:
-            row = {"decision": Decision.SKIPPED, "reason": Reason.SIM_UNKNOWN, "facts": {}}
+            except PASSED_OVER as error:
+                gone = isinstance(error, NotFound)
+                unknown[iccid] = Reason.SIM_UNKNOWN if gone else Reason.QUOTA_UNKNOWN
+        if unknown:
+            row = {"decision": Decision.SKIPPED, "facts": {}}
             async with self._sessions.begin() as session:
-                rows = [{**names(policy, iccid), **row} for iccid in sorted(gone)]
+                rows = [names(policy, one) | row | {"reason": unknown[one]} for one in sorted(unknown)]
                 await PolicyRepository(session, EVERYTHING).record(rows)
-            tally.add(Decision.SKIPPED, len(gone))
-        return gone
+            tally.add(Decision.SKIPPED, len(unknown))
+        return set(unknown)
 
     async def _asks_first(self, policy_id: UUID, chosen: Sequence[str], tally: Tally) -> bool:
         """Propose what is too much to be bought without an admin; True if nothing may be bought."""

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     BUDGET = "budget"
     SIM_EXPIRED = "sim_expired"
     SIM_UNKNOWN = "sim_unknown"
+    QUOTA_UNKNOWN = "quota_unknown"
     AWAITING_APPROVAL = "awaiting_approval"
 
 

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, and_, delete, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ARRAY,
+    Select,
+    String,
+    Subquery,
+    and_,
+    any_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,8 +54,8 @@ class QuotaRepository:
         return (await self._session.execute(statement)).scalar_one_or_none()
 
     async def kept(self, iccids: Collection[str], kind: QuotaKind) -> Sequence[SimQuota]:
-        """The kept quotas of these SIMs."""
-        statement = self._mine(kind).where(SimQuota.iccid.in_(iccids))
+        """The kept quotas of these SIMs, of which there may be more than a statement can have values."""
+        statement = self._mine(kind).where(SimQuota.iccid == any_(literal(list(iccids), ARRAY(String))))
         return (await self._session.execute(statement)).scalars().all()
 
     async def batch(self, kind: QuotaKind, *, after: str, limit: int) -> Sequence[SimQuota]:

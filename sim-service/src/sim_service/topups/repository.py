@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Select, String, and_, any_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.keyset import Found, Order, find_page
@@ -81,7 +81,7 @@ class TopUpRepository:
 
     async def pending(self, iccids: Collection[str]) -> Sequence[TopUp]:
         """Purchases for these SIMs that are not over."""
-        statement = self._mine().where(TopUp.iccid.in_(iccids), TopUp.state.in_(PENDING))
+        statement = self._mine().where(_of(iccids), TopUp.state.in_(PENDING))
         return (await self._session.execute(statement)).scalars().all()
 
     async def referred(self, reference: str, iccids: Collection[str]) -> Sequence[TopUp]:
@@ -151,7 +151,7 @@ class TopUpRepository:
             select(TopUp.iccid, func.count())
             .where(
                 TopUp.policy_id == policy_id,
-                TopUp.iccid.in_(iccids),
+                _of(iccids),
                 TopUp.created_at >= since,
                 TopUp.state.in_(SPENT),
             )
@@ -161,6 +161,11 @@ class TopUpRepository:
 
     def _mine(self) -> Select[TopUp]:
         return select(TopUp).where(self._scope.where(TopUp.organization_id))
+
+
+def _of(iccids: Collection[str]) -> ColumnElement[bool]:
+    """An array, since a policy may ask for more SIMs than a statement can have values."""
+    return TopUp.iccid == any_(literal(list(iccids), ARRAY(String)))
 
 
 def month_start(moment: datetime) -> datetime:
