@@ -76,13 +76,18 @@ async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
     return len((await session.execute(statement.returning(_table.c.key))).all())
 
 
+async def fingerprint(request: Request) -> str:
+    """What tells a request from others that carry the same key."""
+    content = request.method.encode() + request.url.path.encode() + await request.body()
+    return hashlib.sha256(content).hexdigest()
+
+
 async def _idempotency(
     request: Request,
     session: DbSession,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Idempotency:
-    content = request.method.encode() + request.url.path.encode() + await request.body()
-    return Idempotency(session, idempotency_key, hashlib.sha256(content).hexdigest())
+    return Idempotency(session, idempotency_key, await fingerprint(request))
 
 
 IdempotencyKey = Annotated[Idempotency, Depends(_idempotency)]

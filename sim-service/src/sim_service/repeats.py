@@ -1,6 +1,5 @@
 """Idempotency-Key for requests that ask the carrier, where no transaction may stay open meanwhile."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,7 +7,7 @@ from fastapi import Depends, Header, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import BadRequest
-from fleet_kit.idempotency import Idempotency
+from fleet_kit.idempotency import Idempotency, fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,7 @@ class Repeat:
 async def _repeat(
     request: Request, idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None
 ) -> Repeat:
-    content = request.method.encode() + request.url.path.encode() + await request.body()
-    return Repeat(idempotency_key, hashlib.sha256(content).hexdigest())
+    return Repeat(idempotency_key, await fingerprint(request))
 
 
 RepeatKey = Annotated[Repeat, Depends(_repeat)]

@@ -1,7 +1,6 @@
 """How a carrier can fail, as errors that already know their code and HTTP status."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fleet_kit.errors import BadGateway, Conflict, FleetError, NotFound, Unavailable
 
@@ -63,5 +62,3 @@ class CarrierOutcomeUnknown(Unavailable):
 
 CarrierAway = (CarrierUnavailable, CarrierRateLimited, CarrierCredentialsRejected, CarrierBadAnswer)
 """Failures that say nothing about the SIM: what is known stays valid and may be shown with its age."""
-
-AWAY_DETAILS: Mapping[str, Any] = {"carrier": "away"}

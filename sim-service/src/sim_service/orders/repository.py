@@ -37,12 +37,9 @@ class OrderRepository:
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self._session, self._scope = session, scope
 
-    async def get(self, number: str, *, for_update: bool = False) -> Order | None:
+    async def get(self, number: str) -> Order | None:
         """One order."""
-        statement = self._mine().where(Order.number == number)
-        if for_update:
-            statement = statement.with_for_update().execution_options(populate_existing=True)
-        return (await self._session.execute(statement)).scalar_one_or_none()
+        return (await self._session.execute(self._mine().where(Order.number == number))).scalar_one_or_none()
 
     async def page(self, wanted: OrderFilter, paging: PageParams) -> Found[Order]:
         """A page, newest first."""
