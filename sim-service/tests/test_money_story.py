@@ -23,11 +23,12 @@ async def test_the_day_of_exhaustion_lies_in_the_band_that_was_foretold(fleet: F
     await used_before(fleet, 0, [chance.uniform(6, 14) for _ in range(28)])
     told = (await quota_of(fleet, iccid))["forecast"]
     assert told["basis_days"] == 28
-    sim, day = fleet.sandbox.sims()[0], datetime.now(UTC).date()
+    sim, now = fleet.sandbox.sims()[0], datetime.now(UTC)
+    day, share = now.date(), 1 - now.hour / 24 - now.minute / 1440
     while sim.data.remaining > 0:
-        await use(fleet, iccid, chance.uniform(6, 14))
+        await use(fleet, iccid, chance.uniform(6, 14) * share)
         await pass_time(fleet, DAY)
-        day += timedelta(days=1)
+        day, share = day + timedelta(days=1), 1.0
     last = day - timedelta(days=1)
     assert date.fromisoformat(told["earliest"]) <= last <= date.fromisoformat(told["latest"])
     assert (date.fromisoformat(told["latest"]) - date.fromisoformat(told["earliest"])).days <= 6
