@@ -136,6 +136,8 @@ async def read_all(client: httpx.AsyncClient, fleet: Fleet, names: dict[str, str
             continue
         address = path.format(**names)
         answer = await client.get(address)
+        if answer.status_code == 403 and client is not fleet.platform:
+            continue  # the platform administrator alone reads it
         assert answer.status_code < 400, (path, answer.text)
         is_page = answer.headers["content-type"] == "application/json" and "next_cursor" in answer.json()
         if is_page and (cursor := answer.json()["next_cursor"]):

@@ -67,6 +67,18 @@ async def test_the_carriers_total_of_a_day_that_is_over_is_the_truth(fleet: Flee
     assert kept == [(carrier + 75_000,)], "what was streamed stays to be seen"
 
 
+async def test_usage_that_is_told_late_counts_for_who_had_the_sim_then(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    late = record(fleet, iccid, sent=100)
+    assert (await fleet.ours.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
+    await fleet.claim(iccid, by=fleet.theirs)
+    await pushed(fleet, late, record(fleet, iccid, at=datetime.now(UTC), sent=7))
+    kept = await fleet.rows(
+        "SELECT organization_id, streamed_data_mo_bytes FROM sim_usage WHERE streamed_data_mo_bytes > 0"
+    )
+    assert dict(map(tuple, kept)) == {fleet.ours.id: 100, fleet.theirs.id: 7}
+
+
 async def test_hours_come_from_the_streamer(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     await pushed(

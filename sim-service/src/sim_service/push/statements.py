@@ -1,5 +1,6 @@
 """The SQL of pushed records. Sets are written in the order of their keys, so that no two writers wait in a
-circle; nothing but what the first step really inserted reaches the sums. Owners are looked up one by one:
+circle; nothing but what the first step really inserted reaches the sums. A record that comes late belongs to
+whoever gave the SIM back after it, else to its owner of today. Owners are looked up one by one:
 a join would read all SIMs for each post, for nothing is known of the temporary table when it is planned.
 """
 
@@ -17,7 +18,12 @@ _NEW = """
         INSERT INTO stream_records
             (month, id, organization_id, iccid, hour, data_mo_bytes, data_mt_bytes, sms_mo, sms_mt)
         SELECT date_trunc('month', at AT TIME ZONE 'UTC')::date, id,
-            (SELECT organization_id FROM sims WHERE sims.iccid = incoming.iccid), iccid,
+            coalesce(
+                (SELECT organization_id FROM sim_releases AS release
+                    WHERE release.iccid = incoming.iccid AND released_at >= at
+                    ORDER BY released_at LIMIT 1),
+                (SELECT organization_id FROM sims WHERE sims.iccid = incoming.iccid)
+            ), iccid,
             date_trunc('hour', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
             data_mo_bytes, data_mt_bytes, sms_mo, sms_mt
         FROM incoming_records AS incoming
