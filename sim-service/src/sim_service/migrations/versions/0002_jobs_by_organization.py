@@ -20,11 +20,9 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.Uuid(), nullable=True),
         sa.Column("iccid", sa.String(length=19), nullable=False),
         sa.Column("state", sa.String(length=20), server_default="pending", nullable=False),
-        sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("error_code", sa.String(length=60), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("claimed_by", sa.String(length=64), nullable=True),
         sa.Column("claimed_at", _MOMENT, nullable=True),
         sa.Column("finished_at", _MOMENT, nullable=True),
         sa.ForeignKeyConstraint(
