@@ -38,22 +38,25 @@ class SandboxUnderTest:
         self.sandbox: Sandbox = self._app.sandbox
         self.calls: list[str] = []
         self.broken: int | None = None
-        self.under_way = 0
+        self._under_way: set[object] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with an HTML page and the status `broken` while that is set."""
-        if scope["type"] == "http":
-            self.calls.append(scope["path"])
-            if self.broken is not None:
-                headers = [(b"content-type", b"text/html")]
-                await send({"type": "http.response.start", "status": self.broken, "headers": headers})
-                await send({"type": "http.response.body", "body": b"<html>Service Unavailable</html>"})
-                return
-        self.under_way += scope["type"] == "http"
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self.calls.append(scope["path"])
+        if self.broken is not None:
+            headers = [(b"content-type", b"text/html")]
+            await send({"type": "http.response.start", "status": self.broken, "headers": headers})
+            await send({"type": "http.response.body", "body": b"<html>Service Unavailable</html>"})
+            return
+        under_way, call = self._under_way, object()
+        under_way.add(call)
         try:
             await self._app(scope, receive, send)
         finally:
-            self.under_way -= scope["type"] == "http"
+            under_way.discard(call)
 
     def reset(self, name: str = "spec") -> None:
         """A fresh world with the same SIMs."""
@@ -61,7 +64,13 @@ class SandboxUnderTest:
         self.sandbox.world.behaviours.rate_limit_enabled = False
         self.sandbox.faults = Faults()
         self.calls.clear()
+        self._under_way = set()  # a call that an earlier test left behind is no concern of this one
         self.broken = None
+
+    @property
+    def under_way(self) -> int:
+        """How many calls have not ended yet."""
+        return len(self._under_way)
 
     def sims(self) -> list[SandboxSim]:
         """The account's SIMs in their order."""
