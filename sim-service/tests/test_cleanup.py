@@ -43,9 +43,27 @@ async def test_old_keys_and_events_go_and_young_ones_stay(fleet: Fleet) -> None:
             key=str(uuid4()),
         )
     assert (await cleaned(fleet))["idempotency_keys"] == 1
-    none = dict.fromkeys(("jobs", "idempotency_keys", "policy_decisions", "sim_events"), 0)
+    none = dict.fromkeys(
+        ("jobs", "idempotency_keys", "policy_decisions", "sim_actions", "sms_messages", "sim_events"), 0
+    )
     assert await cleaned(fleet) == none
     assert len(await fleet.rows("SELECT key FROM t_idempotency_keys")) == 1
+
+
+async def test_old_changes_and_messages_go_and_what_is_open_stays(fleet: Fleet) -> None:
+    first, second = await fleet.owned_sims(2)
+    for iccid in (first, second):
+        await fleet.ours.operator.patch(f"/sims/{iccid}", json={"status": "disabled"})
+        if iccid == first:
+            await fleet.reconcile()
+        await fleet.ours.operator.post(f"/sims/{iccid}/sms", json={"text": "hello"})
+    await fleet.rows("UPDATE sms_messages SET final_at = now() WHERE iccid = :iccid RETURNING 1", iccid=first)
+    await fleet.rows("UPDATE sms_messages SET at = now() - interval '401 days' RETURNING 1")
+    await fleet.rows("UPDATE sim_actions SET finished_at = finished_at - interval '401 days' RETURNING 1")
+    gone = await cleaned(fleet)
+    assert (gone["sim_actions"], gone["sms_messages"]) == (1, 1)
+    for table in ("sim_actions", "sms_messages", "sms_parts"):
+        assert [row.iccid for row in await fleet.rows(f"SELECT iccid FROM {table}")] == [second]
 
 
 async def test_only_the_platform_administrator_cleans_up(fleet: Fleet) -> None:

@@ -126,6 +126,12 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     event_sync_every_seconds: float = Field(
         86_400, ge=0, description="the worker asks for the events of all SIMs this often; 0 switches it off"
     )
+    action_kept_days: int = Field(
+        400, ge=1, description="changes of SIMs are forgotten so long after they were over"
+    )
+    sms_kept_days: int = Field(
+        400, ge=30, description="messages that are over are forgotten after so long; the carrier keeps them 7"
+    )
     event_kept_days: int = Field(400, ge=1, description="events of SIMs are forgotten after so long")
     event_fresh_seconds: float = Field(
         60, ge=0, description="a diagnosis asks for events again that are older than this"

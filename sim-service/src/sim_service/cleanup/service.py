@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,8 +12,10 @@ from fleet_kit.scope import EVERYTHING
 from sim_service.events.jobs import EventRetention
 from sim_service.jobs.repository import JobRepository
 from sim_service.jobs.runner import Held
+from sim_service.lifecycle.repository import ActionRepository
 from sim_service.policies.repository import PolicyRepository
 from sim_service.settings import Settings
+from sim_service.sms.repository import SmsRepository
 
 _AT_ONCE = 5_000
 
@@ -38,25 +41,38 @@ class Cleanup:
 
 def cleanup(settings: Settings, sessions: Sessions) -> Cleanup:
     """What this service forgets, and after how long."""
-    jobs, keys = timedelta(days=settings.jobs_kept_days), timedelta(hours=settings.idempotency_kept_hours)
 
-    async def old_jobs(session: AsyncSession) -> int:
-        return await JobRepository(session, EVERYTHING).forget(datetime.now(UTC) - jobs, _AT_ONCE // 50)
+    def days(number: int) -> datetime:
+        return datetime.now(UTC) - timedelta(days=number)
 
-    async def old_keys(session: AsyncSession) -> int:
-        return await idempotency.forget(session, datetime.now(UTC) - keys, _AT_ONCE)
+    async def jobs(session: AsyncSession) -> int:
+        return await JobRepository(session, EVERYTHING).forget(days(settings.jobs_kept_days), _AT_ONCE // 50)
 
-    async def old_decisions(session: AsyncSession) -> int:
-        before = datetime.now(UTC).date() - timedelta(days=settings.policy_decisions_kept_days)
+    async def keys(session: AsyncSession) -> int:
+        before = datetime.now(UTC) - timedelta(hours=settings.idempotency_kept_hours)
+        return await idempotency.forget(session, before, _AT_ONCE)
+
+    async def decisions(session: AsyncSession) -> int:
+        before = days(settings.policy_decisions_kept_days).date()
         return await PolicyRepository(session, EVERYTHING).forget(before, _AT_ONCE)
 
+    async def actions(session: AsyncSession) -> int:
+        return await ActionRepository(session, EVERYTHING).forget(days(settings.action_kept_days), _AT_ONCE)
+
+    async def messages(session: AsyncSession) -> int:
+        return await SmsRepository(session, EVERYTHING).forget(days(settings.sms_kept_days), _AT_ONCE)
+
+    rules = {
+        "jobs": jobs,
+        "idempotency_keys": keys,
+        "policy_decisions": decisions,
+        "sim_actions": actions,
+        "sms_messages": messages,
+    }
+    events = EventRetention(sessions, days=settings.event_kept_days)
     return Cleanup(
-        {
-            "jobs": lambda: _until_none(sessions, old_jobs),
-            "idempotency_keys": lambda: _until_none(sessions, old_keys),
-            "policy_decisions": lambda: _until_none(sessions, old_decisions),
-            "sim_events": EventRetention(sessions, days=settings.event_kept_days).purge,
-        }
+        {name: partial(_until_none, sessions, rule) for name, rule in rules.items()}
+        | {"sim_events": events.purge}
     )
 
 

@@ -67,6 +67,7 @@ class SimAction(Base):
     __table_args__ = (
         Index("ix_sim_actions_iccid", "iccid", "id"),
         Index("ix_sim_actions_due", "priority", "due_at", postgresql_where=_OPEN),
+        Index("ix_sim_actions_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         Index("ix_sim_actions_leased", "iccid", postgresql_where=text("leased_until IS NOT NULL")),
         Index("uq_sim_actions_open", "iccid", "what", unique=True, postgresql_where=_OPEN),
     )

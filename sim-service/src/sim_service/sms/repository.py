@@ -177,5 +177,16 @@ class SmsRepository:
         """Forget reports that no message was found for."""
         await self._session.execute(delete(SmsReport).where(SmsReport.received_at < before))
 
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete at most so many messages that are over, of before a moment, with their parts; how many."""
+        old = self._mine().with_only_columns(SmsMessage.id)
+        old = (
+            old.where(SmsMessage.at < before, SmsMessage.final_at.is_not(None))
+            .order_by(SmsMessage.at)
+            .limit(limit)
+        )
+        statement = delete(SmsMessage).where(SmsMessage.id.in_(old)).returning(SmsMessage.id)
+        return len((await self._session.execute(statement)).all())
+
     def _mine(self) -> Select[SmsMessage]:
         return select(SmsMessage).where(self._scope.where(SmsMessage.organization_id))

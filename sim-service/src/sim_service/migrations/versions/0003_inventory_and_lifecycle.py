@@ -78,6 +78,12 @@ def _actions() -> None:
     )
     op.create_index("ix_sim_actions_iccid", "sim_actions", ["iccid", "id"])
     op.create_index("ix_sim_actions_due", "sim_actions", ["priority", "due_at"], postgresql_where=OPEN)
+    op.create_index(
+        "ix_sim_actions_finished",
+        "sim_actions",
+        ["finished_at"],
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
     op.create_index("ix_sim_actions_leased", "sim_actions", ["iccid"], postgresql_where=LEASED)
     op.create_index(
         "uq_sim_actions_open", "sim_actions", ["iccid", "what"], unique=True, postgresql_where=OPEN
