@@ -19,6 +19,7 @@ from sim_service.dispatch.hints import Hints, Receivers
 from sim_service.dispatch.pool import JobPool
 from sim_service.dispatch.service import DISPATCHED, Dispatcher
 from sim_service.dispatch.ticks import Ticks
+from sim_service.jobs.kinds import LONG
 from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import Held, JobRunner
 from sim_service.schedules.service import Schedules
@@ -94,6 +95,23 @@ async def test_of_two_replicas_one_works_on_a_job(fleet: Fleet, amqp_url: str) -
     assert dispatched("broker") == before + 2
 
 
+async def test_long_jobs_leave_room_for_the_others(fleet: Fleet, amqp_url: str) -> None:
+    replica = Replica(fleet, amqp_url, slots=2)
+    replica.go_on.clear()
+    for kind in (JobKind.SYNC_USAGE, JobKind.SYNC_EVENTS, JobKind.FORECAST_QUOTAS, JobKind.SYNC_SIMS):
+        await fleet.request(kind)
+
+    async def three_began() -> bool:
+        return len(replica.began) == 3
+
+    async with replica.running():
+        await eventually(three_began)
+        (waiting,) = await fleet.rows("SELECT kind FROM jobs WHERE state = 'queued'")
+        assert waiting.kind in LONG
+        replica.go_on.set()
+        await eventually(lambda: over(fleet, 4))
+
+
 async def test_a_job_whose_hint_was_lost_is_begun_a_little_later(fleet: Fleet, amqp_url: str) -> None:
     await fleet.request(JobKind.SYNC_SIMS)
     await fleet.rows("UPDATE jobs SET announced_at = now() RETURNING id")
@@ -143,7 +161,7 @@ async def test_a_full_worker_leaves_jobs_to_others(fleet: Fleet, amqp_url: str) 
     async with busy.running():
         await fleet.request(JobKind.SYNC_SIMS)
         await eventually(lambda: began(busy))
-        await fleet.request(JobKind.REFRESH_QUOTAS)
+        await fleet.request(JobKind.SYNC_ORDERS)
         async with idle.running():
             await eventually(lambda: over(fleet))
             assert [held.id for held in idle.began] != [held.id for held in busy.began]

@@ -25,8 +25,8 @@ async def test_giving_out_working_on_and_forgetting_jobs_needs_no_whole_table(fl
         await fleet.ours.operator.post("/sims/bulk", json=body)
         async with sessions.begin() as session:
             jobs = JobRepository(session, EVERYTHING)
-            await jobs.announce(new=True, lost_after=None, limit=10)
-            await jobs.announce(new=False, lost_after=timedelta(seconds=2), limit=10)
+            await jobs.announce(tuple(JobKind), new=True, lost_after=None, limit=10)
+            await jobs.announce(tuple(JobKind), new=False, lost_after=timedelta(seconds=2), limit=10)
         await fleet.request(JobKind.CLEANUP)
         runner = fleet.runner()
         while await runner.once():

@@ -101,7 +101,9 @@ class JobSettings(BaseSettings):
         ge=0,
         description="a bulk action that settles no SIM for so long ends; what is open stays `unknown`",
     )
-    jobs_parallel: int = Field(4, ge=1, le=32, description="jobs that one worker works on at a time")
+    jobs_parallel: int = Field(
+        4, ge=1, le=32, description="long jobs that one worker works on at a time, and as many others"
+    )
     job_lease_seconds: float = Field(
         30.0, gt=0, description="a job or a change without a sign of life is taken over"
     )

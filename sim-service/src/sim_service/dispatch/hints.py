@@ -48,7 +48,7 @@ class NoHints(Exception):
 class Receivers:
     """What is done with a hint; both return soon."""
 
-    job_due: Callable[[UUID], object]
+    job_due: Callable[[UUID, JobKind], object]
     schedule_due: Callable[[JobKind], Awaitable[None]]
 
 
@@ -80,13 +80,13 @@ class Hints:
         """Whether hints come and go, as far as is known."""
         return self._broker is not None
 
-    async def job_due(self, job_id: UUID) -> None:
+    async def job_due(self, job_id: UUID, kind: JobKind) -> None:
         """Tell one of the workers, which may be this one; raises NoHints."""
         if self._broker is None:
             raise NoHints("not connected")
         try:
             kicker: AsyncKicker[..., None] = AsyncKicker(JOB_DUE, self._broker, {})
-            await kicker.kiq(str(job_id))
+            await kicker.kiq(str(job_id), kind)
         except _AWAY as error:
             raise NoHints(repr(error)) from error
 
@@ -149,8 +149,8 @@ def _cancelled() -> bool:
 def _register(broker: AsyncBroker, receivers: Receivers) -> None:
     """taskiq takes functions, not methods."""
 
-    async def job_due(job_id: UUID) -> None:
-        receivers.job_due(job_id)
+    async def job_due(job_id: UUID, kind: JobKind) -> None:
+        receivers.job_due(job_id, kind)
 
     async def schedule_due(kind: JobKind) -> None:
         await receivers.schedule_due(kind)

@@ -1,35 +1,39 @@
 """Some jobs at a time in one process."""
 
 import asyncio
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from sim_service.jobs.kinds import LONG, OTHERS
+from sim_service.jobs.models import JobKind
 from sim_service.jobs.runner import JobRunner
 
 log = structlog.get_logger(__name__)
 
 
 class JobPool:
-    """Works on at most `slots` jobs at once."""
+    """Works on at most `slots` long jobs at once, and on as many others beside them."""
 
     def __init__(self, runner: JobRunner, slots: int) -> None:
         self._runner, self._slots = runner, slots
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[Collection[JobKind], set[asyncio.Task[None]]] = {LONG: set(), OTHERS: set()}
 
     @property
-    def free(self) -> int:
-        """How many more jobs it would take."""
-        return self._slots - len(self._tasks)
+    def room(self) -> Mapping[Collection[JobKind], int]:
+        """How many more jobs it would take, of which kinds."""
+        return {kinds: self._slots - len(tasks) for kinds, tasks in self._tasks.items()}
 
-    def offer(self, job_id: UUID) -> bool:
+    def offer(self, job_id: UUID, kind: JobKind) -> bool:
         """Begin with a job if there is room."""
-        if self.free <= 0:
+        tasks = self._tasks[LONG if kind in LONG else OTHERS]
+        if len(tasks) >= self._slots:
             return False
         task = asyncio.create_task(self._work(job_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         return True
 
     async def run(self) -> None:
@@ -37,7 +41,7 @@ class JobPool:
         try:
             await asyncio.Event().wait()
         finally:
-            tasks = list(self._tasks)
+            tasks = [task for tasks in self._tasks.values() for task in tasks]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

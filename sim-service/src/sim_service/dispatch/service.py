@@ -6,6 +6,7 @@ has room. Without the broker all jobs go that way.
 """
 
 import asyncio
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from fleet_kit.database import Sessions
 from fleet_kit.scope import EVERYTHING
 from sim_service.dispatch.hints import Hints, NoHints
 from sim_service.dispatch.pool import JobPool
+from sim_service.jobs.kinds import KINDS
+from sim_service.jobs.models import JobKind
 from sim_service.jobs.repository import JobRepository
 
 log = structlog.get_logger(__name__)
@@ -45,24 +48,26 @@ class Dispatcher:
     async def look(self) -> None:
         """Tell of what is due, and begin with what nobody has begun with."""
         told = await self._tell() if self._hints.connected else False
-        if self._pool.free:
-            lost_after = _LOST_AFTER if told else timedelta(0)
-            for job_id in await self._due(not told, lost_after, self._pool.free):
-                self._pool.offer(job_id)
+        lost_after = _LOST_AFTER if told else timedelta(0)
+        for kinds, room in self._pool.room.items():
+            for job_id, kind in await self._due(kinds, not told, lost_after, room) if room else ():
+                self._pool.offer(job_id, JobKind(kind))
                 DISPATCHED.labels("direct").inc()
 
     async def _tell(self) -> bool:
         """Whether the broker took all hints."""
         try:
-            for job_id in await self._due(True, None, _BATCH):
-                await self._hints.job_due(job_id)
+            for job_id, kind in await self._due(tuple(KINDS), True, None, _BATCH):
+                await self._hints.job_due(job_id, JobKind(kind))
                 DISPATCHED.labels("broker").inc()
         except NoHints as error:
             log.warning("the broker took no hint", error=str(error))
             return False
         return True
 
-    async def _due(self, new: bool, lost_after: timedelta | None, limit: int) -> list[UUID]:
+    async def _due(
+        self, kinds: Collection[JobKind], new: bool, lost_after: timedelta | None, limit: int
+    ) -> Sequence[tuple[UUID, str]]:
         async with self._sessions.begin() as session:
             jobs = JobRepository(session, EVERYTHING)
-            return list(await jobs.announce(new=new, lost_after=lost_after, limit=limit))
+            return await jobs.announce(kinds, new=new, lost_after=lost_after, limit=limit)

@@ -34,14 +34,16 @@ class KindRules:
     Unless `many`, one is open at a time for the account and one for each organisation. Of `many`, each
     organisation's begin in their order: one that is put off, or waits for its next attempt, lets the next
     begin and later goes on beside it. `closes`: ended, its handler is called once more, to say what becomes
-    of the parts. `every`: the seconds from one run for the whole account to the next (0 is off), changed by
-    PATCH /jobs/schedules; None: it has no schedule.
+    of the parts. `long`: it asks the carrier for each of many SIMs, for hours where there are thousands, and
+    leaves room for the others. `every`: the seconds from one run for the whole account to the next (0 is
+    off), changed by PATCH /jobs/schedules; None: it has no schedule.
     """
 
     reach: Reach = Reach.ACCOUNT
     asker: Asker = Asker.PLATFORM
     many: bool = False
     closes: bool = False
+    long: bool = False
     every: Callable[[Settings], float] | None = None
 
 
@@ -51,10 +53,11 @@ KINDS: Mapping[JobKind, KindRules] = {
     JobKind.SYNC_SIMS: KindRules(
         asker=Asker.OPERATOR, every=lambda settings: settings.sim_sync_every_seconds
     ),
-    JobKind.REFRESH_QUOTAS: KindRules(reach=Reach.EITHER, asker=Asker.OPERATOR),
+    JobKind.REFRESH_QUOTAS: KindRules(reach=Reach.EITHER, asker=Asker.OPERATOR, long=True),
     JobKind.SYNC_USAGE: KindRules(
         reach=Reach.EITHER,
         asker=Asker.OPERATOR,
+        long=True,
         every=lambda settings: settings.usage_sync_every_seconds,
     ),
     JobKind.SEND_DUE_SMS: KindRules(),
@@ -65,21 +68,31 @@ KINDS: Mapping[JobKind, KindRules] = {
     JobKind.SYNC_EVENTS: KindRules(
         reach=Reach.EITHER,
         asker=Asker.OPERATOR,
+        long=True,
         every=lambda settings: settings.event_sync_every_seconds,
     ),
     JobKind.RECONCILE: KindRules(),
     JobKind.FORECAST_QUOTAS: KindRules(
-        reach=Reach.EITHER, asker=Asker.OPERATOR, every=lambda settings: settings.quota_forecast_every_seconds
+        reach=Reach.EITHER,
+        asker=Asker.OPERATOR,
+        long=True,
+        every=lambda settings: settings.quota_forecast_every_seconds,
     ),
     JobKind.SYNC_ORDERS: KindRules(
         asker=Asker.OPERATOR, every=lambda settings: settings.order_sync_every_seconds
     ),
     JobKind.SYNC_PRODUCTS: KindRules(every=lambda settings: settings.product_sync_every_seconds),
     JobKind.APPLY_POLICIES: KindRules(
-        reach=Reach.EITHER, asker=Asker.OPERATOR, every=lambda settings: settings.policy_every_seconds
+        reach=Reach.EITHER,
+        asker=Asker.OPERATOR,
+        long=True,
+        every=lambda settings: settings.policy_every_seconds,
     ),
     JobKind.EVALUATE_POLICY: KindRules(reach=Reach.ORGANIZATION, asker=Asker.NOBODY, many=True),
 }
+
+LONG = frozenset(kind for kind, rules in KINDS.items() if rules.long)
+OTHERS = frozenset(KINDS) - LONG
 
 
 def default_periods(settings: Settings) -> dict[JobKind, float]:

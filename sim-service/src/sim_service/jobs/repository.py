@@ -1,6 +1,6 @@
 """Queries on `jobs` and `job_pages`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,8 +87,10 @@ class JobRepository:
         )
         return (await self._session.execute(statement)).scalar_one_or_none()
 
-    async def announce(self, *, new: bool, lost_after: timedelta | None, limit: int) -> Sequence[UUID]:
-        """Note as announced some jobs that are due; their ids.
+    async def announce(
+        self, kinds: Collection[JobKind], *, new: bool, lost_after: timedelta | None, limit: int
+    ) -> Sequence[tuple[UUID, str]]:
+        """Note as announced some jobs of these kinds that are due; their ids and kinds.
 
         `new`: those that were not so far, or have run out of their lease or been put off since.
         `lost_after`: those that were announced so long ago and that nobody took.
@@ -101,13 +103,14 @@ class JobRepository:
             wanted.append(Job.announced_at <= func.now() - lost_after)
         found = (
             select(Job.id)
-            .where(*_due(), or_(*wanted), ~_sibling_runs())
+            .where(*_due(), Job.kind.in_(kinds), or_(*wanted), ~_sibling_runs())
             .order_by(Job.created_at, Job.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        statement = update(Job).where(Job.id.in_(found)).values(announced_at=func.now()).returning(Job.id)
-        return (await self._session.execute(statement)).scalars().all()
+        noted = update(Job).where(Job.id.in_(found)).values(announced_at=func.now())
+        rows = await self._session.execute(noted.returning(Job.id, Job.kind))
+        return [(row.id, row.kind) for row in rows]
 
     async def held(self, job_id: UUID, worker: str) -> Job | None:
         """The job, locked, if it is still in this worker's hands."""
