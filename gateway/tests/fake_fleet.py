@@ -1,6 +1,6 @@
 """The services as the live page sees them, in one process: `python fake_fleet.py PORT DEVICES RATE`.
 
-Tests steer it over `/test/…`: drop all live connections, skip readings (a gap), change a device, …
+Tests steer it over `/test/…`: drop all live connections, skip readings meanwhile (a gap), change a device, …
 """
 
 import asyncio
@@ -97,6 +97,10 @@ class Fleet:
         self.log = (self.log + items)[-5000:]
         await self.live.emit("telemetry", items, room="all")
 
+    async def drop(self) -> None:
+        for sid in list(self.connections):
+            await self.live.disconnect(sid)
+
     async def login(self, request: web.Request) -> web.Response:
         body = await request.json()
         if body["password"] != "right":
@@ -160,15 +164,17 @@ class Fleet:
     async def steer(self, request: web.Request) -> web.Response:
         match request.match_info["what"]:
             case "drop":
-                for sid in list(self.connections):
-                    await self.live.disconnect(sid)
+                await self.drop()
             case "mute":
                 self.muted = True
             case "unmute":
                 self.muted = False
             case "skip":
+                muted, self.muted = self.muted, True  # nobody may hear the new numbers before the drop
                 self.cursor += 1000
                 self.log.clear()
+                await self.drop()
+                self.muted = muted
             case "revoke":
                 self.token = "somebody else's"
                 self.refreshes += 100

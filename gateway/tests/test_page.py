@@ -186,7 +186,6 @@ async def test_a_gap_in_the_feed_is_said(stage: Start) -> None:
     async with stage(devices=5) as s:
         await s.open()
         await s.steer("skip")
-        await s.steer("drop")
         await expect(s.page.locator("#notice")).to_contain_text("Some readings were missed")
         await s.page.get_by_role("button", name="Dismiss this notice").click()
         await expect(s.page.locator("#notice")).to_be_hidden()
@@ -268,7 +267,6 @@ async def test_names_headings_and_contrast_are_right(stage: Start, scheme: str) 
         await expect(s.page.locator("#chart .line")).to_have_count(1)
         assert await s.page.evaluate(AUDIT) == []
         await s.steer("skip")
-        await s.steer("drop")
         await expect(s.page.locator("#notice")).to_be_visible()
         assert await s.page.evaluate(AUDIT) == []
 
