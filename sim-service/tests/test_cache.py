@@ -196,8 +196,9 @@ async def test_a_failure_is_shared_and_not_kept(redis: Redis) -> None:
         await go_on.wait()
         raise NotFound("no such SIM")
 
+    before = reads(Read.SIM, "shared")
     callers = [asyncio.create_task(cache.ask(question(load))) for _ in range(5)]
-    await eventually(lambda: _reached(lambda: asked == 1))
+    await eventually(lambda: _reached(lambda: reads(Read.SIM, "shared") == before + 4))
     go_on.set()
     answers = await asyncio.gather(*callers, return_exceptions=True)
     assert (asked, {type(answer) for answer in answers}) == (1, {NotFound})
