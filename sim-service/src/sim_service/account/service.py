@@ -9,7 +9,7 @@ from sim_service.account.schemas import LimitKind, LimitsIn
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.facts import Priority, VolumeLimit, VolumeLimits
 from sim_service.sims.models import Sim
-from sim_service.sims.service import SimService, not_found
+from sim_service.sims.service import SimService, require_all
 
 
 class AccountService:
@@ -52,7 +52,5 @@ class AccountService:
     async def _known(self, iccids: Sequence[str]) -> Sequence[Sim]:
         async with self._sessions() as session:
             found = await SimService(session, EVERYTHING).some(iccids)
-        known = {sim.iccid for sim in found}
-        if missing := [iccid for iccid in iccids if iccid not in known]:
-            raise not_found(missing)
+        require_all(iccids, found)
         return found

@@ -15,7 +15,7 @@ from sim_service.lifecycle.service import LifecycleService
 from sim_service.links.service import LinkService
 from sim_service.quotas.repository import QuotaRepository
 from sim_service.sims.models import Sim
-from sim_service.sims.service import SimService, not_found, owner_of
+from sim_service.sims.service import SimService, owner_of, require_all
 
 
 class ReleaseService:
@@ -27,13 +27,13 @@ class ReleaseService:
 
     async def check(self, iccids: Sequence[str]) -> None:
         """Raise NotFound naming those that are unknown or belong to somebody else."""
-        _require_all(iccids, await SimService(self._session, self._scope).some(iccids))
+        require_all(iccids, await SimService(self._session, self._scope).some(iccids))
 
     async def release(self, iccids: Sequence[str], by: UUID) -> list[str]:
         """Release them all or none; raises NotFound, or Conflict for an unclaimed one."""
         wanted = sorted(set(iccids))
         sims = await LinkService(self._session, self._scope).take_out_all(wanted)
-        _require_all(wanted, sims)
+        require_all(wanted, sims)
         lifecycle = LifecycleService(self._session, self._scope)
         for sim in sims:
             self._releases.add(_record(sim, by))
@@ -45,12 +45,6 @@ class ReleaseService:
     async def find(self, paging: PageParams) -> Found[SimRelease]:
         """One page of what was released, newest first."""
         return await self._releases.page(paging)
-
-
-def _require_all(iccids: Sequence[str], found: Sequence[Sim]) -> None:
-    there = {sim.iccid for sim in found}
-    if missing := [iccid for iccid in iccids if iccid not in there]:
-        raise not_found(missing)
 
 
 def _record(sim: Sim, by: UUID) -> SimRelease:

@@ -143,6 +143,13 @@ def not_found(iccids: Sequence[str]) -> NotFound:
     return NotFound("no such SIM", code="SIM_NOT_FOUND", details={"iccids": list(iccids)})
 
 
+def require_all(iccids: Sequence[str], found: Sequence[Sim]) -> None:
+    """Raise NotFound naming those of the SIMs that were not found."""
+    there = {sim.iccid for sim in found}
+    if missing := [iccid for iccid in iccids if iccid not in there]:
+        raise not_found(missing)
+
+
 def _update(sim: Sim, facts: CarrierSim, told: list[FleetEvent]) -> bool:
     previous = sim.status
     changed = sim.take_over(facts)
