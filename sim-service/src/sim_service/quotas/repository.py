@@ -6,12 +6,9 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     Select,
-    String,
     Subquery,
     and_,
-    any_,
     delete,
     func,
     literal,
@@ -27,6 +24,7 @@ from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.carrier.facts import QuotaKind, QuotaState
+from sim_service.database import among
 from sim_service.quotas.models import QuotaThreshold, SimQuota
 from sim_service.sims.models import IN_SERVICE, Sim
 
@@ -54,8 +52,8 @@ class QuotaRepository:
         return (await self._session.execute(statement)).scalar_one_or_none()
 
     async def kept(self, iccids: Collection[str], kind: QuotaKind) -> Sequence[SimQuota]:
-        """The kept quotas of these SIMs, of which there may be more than a statement can have values."""
-        statement = self._mine(kind).where(SimQuota.iccid == any_(literal(list(iccids), ARRAY(String))))
+        """The kept quotas of these SIMs, however many."""
+        statement = self._mine(kind).where(among(SimQuota.iccid, iccids))
         return (await self._session.execute(statement)).scalars().all()
 
     async def batch(self, kind: QuotaKind, *, after: str, limit: int) -> Sequence[SimQuota]:

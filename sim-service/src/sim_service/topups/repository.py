@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, String, and_, any_, func, literal, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.keyset import Found, Order, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.attempts import PENDING, SPENT, UNSETTLED
+from sim_service.database import among
 from sim_service.topups.models import PurchaseKind, TopUp, TopUpState
 
 # Ids are made in the order of time.
@@ -81,7 +82,7 @@ class TopUpRepository:
 
     async def pending(self, iccids: Collection[str]) -> Sequence[TopUp]:
         """Purchases for these SIMs that are not over."""
-        statement = self._mine().where(_of(iccids), TopUp.state.in_(PENDING))
+        statement = self._mine().where(among(TopUp.iccid, iccids), TopUp.state.in_(PENDING))
         return (await self._session.execute(statement)).scalars().all()
 
     async def referred(self, reference: str, iccids: Collection[str]) -> Sequence[TopUp]:
@@ -151,7 +152,7 @@ class TopUpRepository:
             select(TopUp.iccid, func.count())
             .where(
                 TopUp.policy_id == policy_id,
-                _of(iccids),
+                among(TopUp.iccid, iccids),
                 TopUp.created_at >= since,
                 TopUp.state.in_(SPENT),
             )
@@ -161,11 +162,6 @@ class TopUpRepository:
 
     def _mine(self) -> Select[TopUp]:
         return select(TopUp).where(self._scope.where(TopUp.organization_id))
-
-
-def _of(iccids: Collection[str]) -> ColumnElement[bool]:
-    """An array, since a policy may ask for more SIMs than a statement can have values."""
-    return TopUp.iccid == any_(literal(list(iccids), ARRAY(String)))
 
 
 def month_start(moment: datetime) -> datetime:
