@@ -46,10 +46,7 @@ class EventSync:
             counts["stored"] = await self._events.sync(iccid, Priority.BACKGROUND)
         except PASSED_OVER as error:
             counts = {outcome(error): 1}
-        async with self._sessions.begin() as session:
-            job = await held.in_transaction(session)
-            job.done += 1
-            job.count(**counts)
+        await held.one_done(counts)
 
 
 class EventRetention:

@@ -78,6 +78,13 @@ class Held:
         job.failures = 0
         return job
 
+    async def one_done(self, counts: Mapping[str, int]) -> None:
+        """Note that another one of many is done, and what became of it."""
+        async with self.sessions.begin() as session:
+            job = await self.in_transaction(session)
+            job.done += 1
+            job.count(**counts)
+
     async def pages(self, session: AsyncSession) -> set[int]:
         """Numbers of the pages that are done."""
         return set(await JobRepository(session, EVERYTHING).pages(self.id))

@@ -37,10 +37,7 @@ class _Refresher:
                 await self._quotas.refresh(iccid, QuotaKind(kind), Priority.BACKGROUND)
             except PASSED_OVER as error:
                 became = outcome(error)
-            async with self._sessions.begin() as session:
-                job = await held.in_transaction(session)
-                job.done += 1
-                job.count(**{became: 1})
+            await held.one_done({became: 1})
 
 
 class QuotaRefresh(_Refresher):

@@ -62,7 +62,4 @@ class UsageSync:
                 await self._usage.poll(iccid, owner)
             except PASSED_OVER as error:
                 became = outcome(error)
-            async with self._sessions.begin() as session:
-                job = await held.in_transaction(session)
-                job.done += 1
-                job.count(**{became: 1})
+            await held.one_done({became: 1})
