@@ -28,9 +28,9 @@ from sim_service.settings import Settings
 from .conftest import free_port
 from .support import Fleet, SandboxUnderTest
 from .test_worker import _count as counted
-from .test_worker import environment, fresh, healthy, process
+from .test_worker import database, environment, fresh, healthy, process
 
-__all__ = ["fresh"]
+__all__ = ["database", "fresh"]
 
 
 class Replica:
@@ -248,7 +248,7 @@ def pages_read(sandbox: SandboxUnderTest) -> int:
 
 
 async def test_a_killed_workers_job_is_finished_by_the_other(
-    fresh: Settings, sandbox: SandboxUnderTest
+    fresh: Settings, database: asyncpg.Connection, sandbox: SandboxUnderTest
 ) -> None:
     ports = [free_port(), free_port()]
     env = environment(
@@ -258,45 +258,37 @@ async def test_a_killed_workers_job_is_finished_by_the_other(
         SYNC_PARALLEL_PAGES="1",
         JOB_LEASE_SECONDS="2",
     )
-    database = await asyncpg.connect(fresh.database_url.get_secret_value().replace("+asyncpg", ""))
     sandbox.calls.clear()
-    try:
-        async with process("sim_service.worker", env | {"WORKER_PORT": str(ports[0])}) as first:
-            await eventually(lambda: counted(database, "SELECT count(*) > 0 FROM job_pages"), timeout=30)
-            sandbox.broken = 503
-            async with process("sim_service.worker", env | {"WORKER_PORT": str(ports[1])}):
-                await eventually(lambda: healthy(ports[1]), timeout=30)
-                pages = await database.fetchval("SELECT count(*) FROM job_pages")
-                first.kill()
-                await first.wait()
-                sandbox.broken = None
-                sandbox.calls.clear()
-                done = "SELECT count(*) = 1 FROM jobs WHERE kind = 'sync_sims' AND state = 'succeeded'"
-                await eventually(lambda: counted(database, done), timeout=30)
-        assert await database.fetchval("SELECT count(*) FROM jobs WHERE kind = 'sync_sims'") == 1
-        assert await database.fetchval("SELECT count(*) FROM sims") == 250
-        assert pages_read(sandbox) == 3 - pages < 3
-    finally:
-        await database.close()
-
-
-async def test_two_replicas_that_start_at_once_sync_once(fresh: Settings, sandbox: SandboxUnderTest) -> None:
-    ports = [free_port(), free_port()]
-    env = environment(fresh, SIM_SYNC_EVERY_SECONDS="3600")
-    database = await asyncpg.connect(fresh.database_url.get_secret_value().replace("+asyncpg", ""))
-    sandbox.calls.clear()
-    try:
-        async with AsyncExitStack() as stack:
-            for port in ports:
-                await stack.enter_async_context(
-                    process("sim_service.worker", env | {"WORKER_PORT": str(port)})
-                )
-            await asyncio.gather(*(eventually(partial(healthy, port), timeout=30) for port in ports))
+    async with process("sim_service.worker", env | {"WORKER_PORT": str(ports[0])}) as first:
+        await eventually(lambda: counted(database, "SELECT count(*) > 0 FROM job_pages"), timeout=30)
+        sandbox.broken = 503
+        async with process("sim_service.worker", env | {"WORKER_PORT": str(ports[1])}):
+            await eventually(lambda: healthy(ports[1]), timeout=30)
+            pages = await database.fetchval("SELECT count(*) FROM job_pages")
+            first.kill()
+            await first.wait()
+            sandbox.broken = None
+            sandbox.calls.clear()
             done = "SELECT count(*) = 1 FROM jobs WHERE kind = 'sync_sims' AND state = 'succeeded'"
             await eventually(lambda: counted(database, done), timeout=30)
-            async with httpx.AsyncClient(trust_env=False) as http:
-                metrics = [(await http.get(f"http://127.0.0.1:{port}/metrics")).text for port in ports]
-        assert sum('sim_jobs_total{kind="sync_sims",outcome="succeeded"} 1.0' in one for one in metrics) == 1
-        assert pages_read(sandbox) == 3
-    finally:
-        await database.close()
+    assert await database.fetchval("SELECT count(*) FROM jobs WHERE kind = 'sync_sims'") == 1
+    assert await database.fetchval("SELECT count(*) FROM sims") == 250
+    assert pages_read(sandbox) == 3 - pages < 3
+
+
+async def test_two_replicas_that_start_at_once_sync_once(
+    fresh: Settings, database: asyncpg.Connection, sandbox: SandboxUnderTest
+) -> None:
+    ports = [free_port(), free_port()]
+    env = environment(fresh, SIM_SYNC_EVERY_SECONDS="3600")
+    sandbox.calls.clear()
+    async with AsyncExitStack() as stack:
+        for port in ports:
+            await stack.enter_async_context(process("sim_service.worker", env | {"WORKER_PORT": str(port)}))
+        await asyncio.gather(*(eventually(partial(healthy, port), timeout=30) for port in ports))
+        done = "SELECT count(*) = 1 FROM jobs WHERE kind = 'sync_sims' AND state = 'succeeded'"
+        await eventually(lambda: counted(database, done), timeout=30)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            metrics = [(await http.get(f"http://127.0.0.1:{port}/metrics")).text for port in ports]
+    assert sum('sim_jobs_total{kind="sync_sims",outcome="succeeded"} 1.0' in one for one in metrics) == 1
+    assert pages_read(sandbox) == 3

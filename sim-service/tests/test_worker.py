@@ -83,8 +83,16 @@ async def fresh(postgres_url: Callable[[str], str], settings: Settings) -> Setti
     return own
 
 
+@pytest.fixture
+async def database(fresh: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the database of `fresh`."""
+    connection = await asyncpg.connect(fresh.database_url.get_secret_value().replace("+asyncpg", ""))
+    yield connection
+    await connection.close()
+
+
 async def test_the_worker_syncs_publishes_and_follows_devices(
-    fresh: Settings, sandbox: SandboxUnderTest, make_amqp_url: Callable[[], str]
+    fresh: Settings, database: asyncpg.Connection, sandbox: SandboxUnderTest, make_amqp_url: Callable[[], str]
 ) -> None:
     organization, device, port = uuid4(), uuid4(), free_port()
     amqp = make_amqp_url()
@@ -95,38 +103,33 @@ async def test_the_worker_syncs_publishes_and_follows_devices(
         SIM_SYNC_EVERY_SECONDS="3600",
         CARRIER_DEFAULT_ORGANIZATION=str(organization),
     )
-    url = fresh.database_url.get_secret_value().replace("+asyncpg", "")
-    database = await asyncpg.connect(url)
-    try:
-        async with process("sim_service.worker", env) as worker:
-            await eventually(lambda: healthy(port), timeout=30)
-            await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=30)
-            iccid = sandbox.sims()[0].iccid
-            data = DeviceData(id=device, name="pump", type="sensor", iccid=iccid)
-            publisher = Publisher(amqp, "test")
-            await publisher.publish_event(
-                DeviceRegistered(source="test", subject=str(device), organizationid=organization, data=data)
-            )
-            await publisher.publish(EVENTS_EXCHANGE, "device.updated", b"{poison", message_id="poison")
-            linked = f"SELECT device_id = '{device}' FROM sims WHERE iccid = '{iccid}'"
-            await eventually(lambda: _count(database, linked))
-            sent = "SELECT count(*) = 0 FROM t_outbox WHERE sent_at IS NULL"
-            await eventually(lambda: _count(database, sent), timeout=30)
-            await publisher.close()
-            async with httpx.AsyncClient(trust_env=False) as http:
-                metrics = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
-            assert 'carrier_requests_total{operation="list_sims"' in metrics
-            assert 'sim_jobs_total{kind="sync_sims",outcome="succeeded"}' in metrics
-            worker.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(25):
-                assert await worker.wait() == 0
-        told = await _published(amqp, 251)
-        assert all(event.organizationid == organization for event in told)
-        assert {event.type for event in told} <= {"sim.updated", "sim.quota_low", "sim.quota_exhausted"}
-        dead = await _dead(amqp, "sim.events.dead")
-        assert dead == 1
-    finally:
-        await database.close()
+    async with process("sim_service.worker", env) as worker:
+        await eventually(lambda: healthy(port), timeout=30)
+        await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=30)
+        iccid = sandbox.sims()[0].iccid
+        data = DeviceData(id=device, name="pump", type="sensor", iccid=iccid)
+        publisher = Publisher(amqp, "test")
+        await publisher.publish_event(
+            DeviceRegistered(source="test", subject=str(device), organizationid=organization, data=data)
+        )
+        await publisher.publish(EVENTS_EXCHANGE, "device.updated", b"{poison", message_id="poison")
+        linked = f"SELECT device_id = '{device}' FROM sims WHERE iccid = '{iccid}'"
+        await eventually(lambda: _count(database, linked))
+        sent = "SELECT count(*) = 0 FROM t_outbox WHERE sent_at IS NULL"
+        await eventually(lambda: _count(database, sent), timeout=30)
+        await publisher.close()
+        async with httpx.AsyncClient(trust_env=False) as http:
+            metrics = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+        assert 'carrier_requests_total{operation="list_sims"' in metrics
+        assert 'sim_jobs_total{kind="sync_sims",outcome="succeeded"}' in metrics
+        worker.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(25):
+            assert await worker.wait() == 0
+    told = await _published(amqp, 251)
+    assert all(event.organizationid == organization for event in told)
+    assert {event.type for event in told} <= {"sim.updated", "sim.quota_low", "sim.quota_exhausted"}
+    dead = await _dead(amqp, "sim.events.dead")
+    assert dead == 1
 
 
 async def _count(database: asyncpg.Connection, query: str) -> bool:
@@ -163,7 +166,7 @@ async def _got(queue: AbstractQueue) -> bool:
 
 
 async def test_a_killed_worker_loses_nothing_and_its_job_is_finished(
-    fresh: Settings, sandbox: SandboxUnderTest
+    fresh: Settings, database: asyncpg.Connection, sandbox: SandboxUnderTest
 ) -> None:
     port = free_port()
     env = environment(
@@ -174,22 +177,18 @@ async def test_a_killed_worker_loses_nothing_and_its_job_is_finished(
         SYNC_PARALLEL_PAGES="1",
         JOB_LEASE_SECONDS="2",
     )
-    database = await asyncpg.connect(fresh.database_url.get_secret_value().replace("+asyncpg", ""))
-    try:
-        async with process("sim_service.worker", env) as worker:
-            await eventually(lambda: _count(database, "SELECT count(*) > 0 FROM job_pages"), timeout=30)
-            worker.kill()
-            await worker.wait()
-        pages = await database.fetchval("SELECT count(*) FROM job_pages")
-        assert 1 <= pages < 3
-        sandbox.calls.clear()
-        async with process("sim_service.worker", env):
-            done = "SELECT count(*) = 1 FROM jobs WHERE kind = 'sync_sims' AND state = 'succeeded'"
-            await eventually(lambda: _count(database, done), timeout=30)
-        assert await database.fetchval("SELECT count(*) FROM sims") == 250
-        assert sandbox.called("/v2/sims") <= 3 - pages + 1
-    finally:
-        await database.close()
+    async with process("sim_service.worker", env) as worker:
+        await eventually(lambda: _count(database, "SELECT count(*) > 0 FROM job_pages"), timeout=30)
+        worker.kill()
+        await worker.wait()
+    pages = await database.fetchval("SELECT count(*) FROM job_pages")
+    assert 1 <= pages < 3
+    sandbox.calls.clear()
+    async with process("sim_service.worker", env):
+        done = "SELECT count(*) = 1 FROM jobs WHERE kind = 'sync_sims' AND state = 'succeeded'"
+        await eventually(lambda: _count(database, done), timeout=30)
+    assert await database.fetchval("SELECT count(*) FROM sims") == 250
+    assert sandbox.called("/v2/sims") <= 3 - pages + 1
 
 
 MESSAGE = """
@@ -205,7 +204,7 @@ SELECT gen_random_uuid(), id, organization_id, iccid, 1, payload, state, $4 FROM
 
 
 async def test_what_is_due_is_sent_while_what_is_under_way_is_still_looked_at(
-    fresh: Settings, sandbox: SandboxUnderTest
+    fresh: Settings, database: asyncpg.Connection, sandbox: SandboxUnderTest
 ) -> None:
     port = free_port()
     env = environment(
@@ -218,16 +217,12 @@ async def test_what_is_due_is_sent_while_what_is_under_way_is_still_looked_at(
     asleep, awake = (sim.iccid for sim in sandbox.sims()[:2])
     path = f"/v?/sims/{asleep}/sms"
     sandbox.sandbox.faults.add(FaultRule(kind="delay", path=path, method="GET", seconds=20))
-    database = await asyncpg.connect(fresh.database_url.get_secret_value().replace("+asyncpg", ""))
-    try:
-        async with process("sim_service.worker", env):
-            await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=30)
-            await database.execute(MESSAGE, asleep, "sent", "earlier", "77")
-            await eventually(lambda: _called(sandbox, f"{asleep}/sms"), timeout=10)
-            await database.execute(MESSAGE, awake, "pending", "now", None)
-            await eventually(lambda: _called(sandbox, f"{awake}/sms"), timeout=10)
-    finally:
-        await database.close()
+    async with process("sim_service.worker", env):
+        await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=30)
+        await database.execute(MESSAGE, asleep, "sent", "earlier", "77")
+        await eventually(lambda: _called(sandbox, f"{asleep}/sms"), timeout=10)
+        await database.execute(MESSAGE, awake, "pending", "now", None)
+        await eventually(lambda: _called(sandbox, f"{awake}/sms"), timeout=10)
 
 
 async def _called(sandbox: SandboxUnderTest, part: str) -> bool:
