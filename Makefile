@@ -1,14 +1,17 @@
 # Everything is done by fleet_infra (infra/); this file only names it. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset test lint format bench requirements
+.PHONY: help up down status logs reset dev test coverage test-unit test-servers test-servers-stop lint format bench requirements
 
 PY := .venv/bin/python
 FLEET := $(PY) -m fleet_infra
-SOURCES := contracts fleet-kit signing-service device-service sim-service monitoring-service device-simulator once-sandbox infra
+# One more than the cores, for a test that waits leaves its core to others.
+PROCESSES := $(shell n=$$(nproc); echo $$((n < 7 ? n + 1 : 8)))
 export SERVICE YES MODE
+# Set in many containers. Without compiled files, every start of every process compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 up: ## bring up the fleet with simulated devices (SIM_DEVICES=25, MODE=native|compose)
 	@infra/bootstrap.sh runtime
@@ -30,20 +33,41 @@ reset: ## stop it and delete all data and secrets (YES=1 does not ask)
 	@infra/bootstrap.sh runtime
 	@$(FLEET) reset
 
-test: ## run every test against real servers, with coverage (ARGS="device-service/tests -k key" for some)
+dev: ## run one service of a running fleet from its sources, restarted on change (SERVICE=sim-service)
+	@infra/bootstrap.sh runtime
+	@$(FLEET) dev
+
+test: ## run every test against real servers (ARGS="device-service/tests -k key" for some)
 	@infra/bootstrap.sh dev
 ifeq ($(ARGS),)
-	@$(PY) -m fleet_infra.testing_servers run -- .venv/bin/pytest -n 2 --cov --cov-report=term --cov-fail-under=85
+	@$(PY) -m fleet_infra.testing_servers run -- .venv/bin/pytest -n $(PROCESSES) --no-loadscope-reorder --durations=10
 else
 	@.venv/bin/pytest $(ARGS)
 endif
 
-lint: ## style, types and import rules
+coverage: ## run every test and say which lines none of them reaches; fails below 85 %
 	@infra/bootstrap.sh dev
+	@$(PY) -m fleet_infra.testing_servers run -- \
+	  .venv/bin/pytest -n $(PROCESSES) --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=85
+
+test-unit: ## run the tests that need no server (ARGS="-k name" for some)
+	@infra/bootstrap.sh unit
+	@.venv/bin/pytest -m unit -n 2 $(ARGS)
+
+test-servers: ## keep servers running for `make test ARGS=...`, which then starts in seconds
+	@infra/bootstrap.sh dev
+	@$(PY) -m fleet_infra.testing_servers start
+
+test-servers-stop: ## stop them; they also stop after two hours without a test run
+	@infra/bootstrap.sh unit
+	@$(PY) -m fleet_infra.testing_servers stop
+
+lint: ## style, types and import rules
+	@infra/bootstrap.sh unit
 	@infra/lint.sh
 
 format: ## put all code in the one style
-	@infra/bootstrap.sh dev
+	@infra/bootstrap.sh unit
 	@.venv/bin/ruff check --fix -q . || true
 	@.venv/bin/ruff format .
 

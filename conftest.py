@@ -6,18 +6,20 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["fleet_infra.testing", "fleet_infra.testing_fleet"]
+pytest_plugins = ["fleet_infra.testing", "fleet_infra.testing_browser"]
 
 
 class Divided(LoadScopeScheduling):
-    """With `-n`: what shares a file's fixtures stays in one process, the largest share begins first."""
-
-    TOGETHER = frozenset({"tests", "gateway", "infra"})
-    """Folders whose tests run one after the other: they start whole fleets and judge times."""
+    """With `-n`: what shares a file's fixtures stays in one process. `testpaths` names the longest first."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
-        return "fleet" if path.split("/", 1)[0] in self.TOGETHER else path
+        if path.startswith(("gateway/", "infra/")):
+            return "gateway and infra"
+        if path.startswith("tests/"):
+            # Each process brings up a fleet for all of its tests: two share the work, more would not pay.
+            return "fleet: sims" if path.startswith("tests/test_sim_") else "fleet"
+        return path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:

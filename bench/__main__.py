@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import api, ingest, live, sims, start, streamer
+from bench import api, ingest, live, revocation, sims, start, streamer
 from bench.access import Fleet, Row
 from fleet_infra import fleet as infra
 from fleet_infra import teardown
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[Fleet], Row]] = {
     "ingest-batch": ingest.batch,
     "live": live.run,
     "api": api.run,
+    "revocation": revocation.run,
     "sim-list": sims.run,
     "streamer": streamer.run,
 }

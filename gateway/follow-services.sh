@@ -6,7 +6,8 @@ upstreams="${SIGNING_UPSTREAM%:*} ${DEVICE_UPSTREAM%:*} ${SIM_UPSTREAM%:*} ${MON
 # Every address, or nothing while one name has none: nginx refuses a configuration that it cannot resolve.
 addresses() {
     for name in $upstreams; do
-        getent hosts "$name" || return 1
+        found=$(getent hosts "$name") || return 1
+        echo "$found" | sort  # a name with several addresses has them in another order each time
     done
 }
 

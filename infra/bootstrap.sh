@@ -2,6 +2,7 @@
 # Makes the machine ready: Debian packages that are missing, and .venv with the pinned Python packages.
 #   infra/bootstrap.sh runtime   what `make up` needs
 #   infra/bootstrap.sh dev       what tests and checks need on top
+#   infra/bootstrap.sh unit      the same without servers and browser
 # Silent and quick when there is nothing to do. MODE=compose, or a Docker engine that answers, needs no servers of Debian.
 set -eu
 
@@ -34,8 +35,9 @@ native() {
     ! { have docker && timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 }
 
-# Names of the Debian packages that are missing, those that Python needs apart.
+# Names of the Debian packages that are missing, without those that Python needs.
 missing_servers() {
+    [ "$level" != unit ] || return 0
     # Tests bring up a whole fleet without containers, whatever `make up` does here.
     if [ "$level" = dev ] || native; then
         [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo rabbitmq-server
@@ -89,6 +91,7 @@ wanted() { digest "requirements/$1.txt" requirements/build.txt $projects; }
 satisfied() { [ "$(cat "$venv/.fleet-$1" 2>/dev/null)" = "$(wanted "$1")" ]; }
 
 install_python() {
+    [ "$level" != unit ] || level=dev
     satisfied "$level" && return 0
     [ "$level" = runtime ] && satisfied dev && return 0
     python=$(find_python)

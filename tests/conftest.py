@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import socketio
 
 from fleet_infra.layout import Layout
 from fleet_infra.supervisor import Supervisor
+from fleet_infra.testing_fleet import scratch_fleet
 from fleet_kit.testing import eventually
 
 from .sim_support import Carrier
@@ -36,7 +37,7 @@ class Device:
 
     async def over_http(self, body: Any, *, key: str | None = None) -> httpx.Response:
         headers = {"Authorization": f"Device {self.id}:{key or self.key}"}
-        async with httpx.AsyncClient(base_url=f"{self.fleet['gateway_url']}/api/v1") as http:
+        async with httpx.AsyncClient(base_url=f"{self.fleet['gateway_url']}/api/v1", timeout=60) as http:
             return await http.post(f"/devices/{self.id}/telemetry", json=body, headers=headers)
 
     def mqtt(self, *, key: str | None = None) -> aiomqtt.Client:
@@ -46,7 +47,7 @@ class Device:
             username=self.id,
             password=key or self.key,
             identifier=f"test-{uuid4().hex[:12]}",
-            timeout=10,
+            timeout=60,
         )
 
     async def over_mqtt(self, *bodies: Any, key: str | None = None) -> None:
@@ -58,12 +59,12 @@ class Device:
     async def over_amqp(self, body: Any, *, key: str | None = None, routing_key: str | None = None) -> None:
         place = urlsplit(self.fleet["amqp_url"])
         url = f"amqp://{self.id}:{key or self.key}@{place.hostname}:{place.port}/"
-        connection = await aio_pika.connect(url, timeout=5)
+        connection = await aio_pika.connect(url, timeout=60)
         async with connection:
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             exchange = await channel.get_exchange("amq.topic", ensure=False)
             message = aio_pika.Message(json.dumps(body).encode())
-            await exchange.publish(message, routing_key or f"devices.{self.id}.telemetry", timeout=5)
+            await exchange.publish(message, routing_key or f"devices.{self.id}.telemetry", timeout=20)
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Person:
             path = f"/monitoring/data/{made['id']}"
             return (await self.call("GET", path)).status_code == 200
 
-        await eventually(known, timeout=40)
+        await eventually(known, timeout=90)
         return Device(self.fleet, made["id"], made["key"])
 
     async def stored(self, device: Device) -> list[dict[str, Any]]:
@@ -126,7 +127,7 @@ class Listener:
         return [reading["id"] for reading in self.readings]
 
     async def subscribe(self, **what: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = await self.client.call("subscribe", what, timeout=10)
+        answer: dict[str, Any] = await self.client.call("subscribe", what, timeout=60)
         return answer
 
 
@@ -153,7 +154,7 @@ class Control:
                 return False
             return True
 
-        await eventually(killed, timeout=30)
+        await eventually(killed, timeout=90)
 
     def stop(self, group: str, name: str) -> None:
         self.supervisor.stop_program(group, name)
@@ -165,7 +166,14 @@ class Control:
         self.supervisor.restart(group, name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def fleet() -> Iterator[dict[str, Any]]:
+    """The content of access.json. The fleet ends with the package: idle, it would slow down what follows."""
+    with scratch_fleet() as access:
+        yield access
+
+
+@pytest.fixture(scope="package")
 def control(fleet: dict[str, Any]) -> Control:
     if "logs" not in fleet:
         pytest.skip("only a fleet under its supervisor (MODE=native) lets tests kill its processes")
@@ -174,7 +182,7 @@ def control(fleet: dict[str, Any]) -> Control:
 
 @pytest.fixture
 async def http(fleet: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"{fleet['gateway_url']}/api/v1", timeout=15) as client:
+    async with httpx.AsyncClient(base_url=f"{fleet['gateway_url']}/api/v1", timeout=60) as client:
         yield client
 
 
@@ -215,7 +223,7 @@ async def listen(fleet: dict[str, Any]) -> AsyncIterator[Callable[..., Awaitable
             socketio_path="/ws/monitoring",
             transports=["websocket"],
             auth={"token": token},
-            wait_timeout=10,
+            wait_timeout=60,
         )
         return listener
 
@@ -229,7 +237,7 @@ async def carrier(fleet: dict[str, Any]) -> AsyncIterator[Carrier]:
     """The sandbox behind the fleet, without faults before and after."""
     if "sandbox_url" not in fleet:
         pytest.skip("the carrier's sandbox of this fleet cannot be reached from here")
-    async with httpx.AsyncClient(base_url=fleet["sandbox_url"], timeout=30) as http:
+    async with httpx.AsyncClient(base_url=fleet["sandbox_url"], timeout=60) as http:
         sandbox = Carrier(http)
         await sandbox.calm()
         yield sandbox

@@ -95,12 +95,12 @@ async def job_done(person: Any, job_id: str, *, timeout: float = 120) -> dict[st
     return found
 
 
-async def becomes(look: Callable[[], Awaitable[Any]], *, timeout: float = 60) -> Any:
-    """What `look` returns once that is true; the failure shows what it last was."""
+async def becomes(read: Callable[[], Awaitable[Any]], *, timeout: float = 60) -> Any:
+    """What `read` returns once that is true; the failure shows what it last was."""
     last: list[Any] = [None]
 
     async def holds() -> bool:
-        last[0] = await look()
+        last[0] = await read()
         return bool(last[0])
 
     await eventually(holds, timeout=timeout)

@@ -77,7 +77,7 @@ async def test_bad_messages_over_mqtt_are_listed_with_their_reason_and_neighbour
         assert len(rejected) == len(bad) + 1, [item["reason"] for item in rejected]
         return all(item["reason"] and item["device_id"] == device.id for item in rejected)
 
-    await eventually(settled, timeout=40)
+    await eventually(settled, timeout=90)
 
 
 async def test_a_reading_of_a_device_that_nobody_knows_is_rejected_and_blocks_nothing(
@@ -97,7 +97,7 @@ async def test_a_reading_of_a_device_that_nobody_knows_is_rejected_and_blocks_no
     async def stored() -> bool:
         return [item["id"] for item in await person.stored(device)] == ["next"]
 
-    await eventually(stored, timeout=40)
+    await eventually(stored, timeout=90)
 
 
 DEVICES = [

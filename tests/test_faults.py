@@ -17,7 +17,7 @@ from typing import Any
 import pymongo
 import pytest
 
-pytestmark = [pytest.mark.fleet, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.fleet
 Join = Callable[[], Awaitable[Any]]
 SECONDS = int(os.environ.get("FAULT_SECONDS", "12"))
 RATE = int(os.environ.get("FAULT_RATE", "100"))
@@ -90,7 +90,7 @@ async def dead_letters(fleet: dict[str, Any]) -> int:
     import httpx
 
     login = (fleet["rabbitmq_user"], fleet["rabbitmq_password"])
-    async with httpx.AsyncClient(auth=login, base_url=fleet["rabbitmq_management_url"]) as http:
+    async with httpx.AsyncClient(auth=login, base_url=fleet["rabbitmq_management_url"], timeout=60) as http:
         queue = (await http.get("/api/queues/%2F/monitoring.telemetry.dead")).json()
         return int(queue.get("messages", 0))
 

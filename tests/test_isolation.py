@@ -46,7 +46,7 @@ async def test_lists_data_and_numbers_hold_only_ones_own(join: Join) -> None:
     async def stored() -> bool:
         return bool(await mine.stored(device))
 
-    await eventually(stored, timeout=40)
+    await eventually(stored, timeout=90)
     assert (await other.get("/devices/"))["items"] == []
     assert (await other.get("/monitoring/data"))["items"] == []
     assert (await other.get("/monitoring/latest"))["items"] == []
@@ -72,7 +72,7 @@ async def test_a_live_feed_takes_no_device_of_others_and_carries_no_reading_of_o
     async def own() -> bool:
         return bool(spy.ids() == ["own"])
 
-    await eventually(own, timeout=40)
+    await eventually(own, timeout=90)
 
 
 async def test_the_platform_administrator_sees_all(join: Join, fleet: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from .sim_support import Carrier, becomes, own_sims, platform_admin, post
 
-pytestmark = [pytest.mark.fleet, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.fleet
 Join = Callable[[], Awaitable[Any]]
 
 

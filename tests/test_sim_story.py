@@ -18,7 +18,7 @@ from device_simulator.profiles import DevicesFile, Sensors, blueprints
 
 from .sim_support import Carrier, becomes, job_done, own_sims, platform_admin, post
 
-pytestmark = [pytest.mark.fleet, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.fleet
 Join = Callable[[], Awaitable[Any]]
 
 DEVICES, DAYS, SEED, HOUR = 3, 14, 5, 3600
@@ -140,7 +140,7 @@ async def test_two_weeks_of_usage_agree_are_foretold_from_and_paid_for_once(stor
     for iccid in story.cards:
         await _agrees(story, iccid, first, last)
     for iccid in story.cards:
-        await _is_foretold(story, iccid)
+        await _has_forecast(story, iccid)
     await _policy_buys_once(story)
 
 
@@ -162,7 +162,7 @@ async def _agrees(story: Story, iccid: str, first: date, last: date) -> None:
     assert {day["day"]: day["data_bytes"] for day in kept if day["data_bytes"]} == true
 
 
-async def _is_foretold(story: Story, iccid: str) -> None:
+async def _has_forecast(story: Story, iccid: str) -> None:
     """The day on which the device will truly use up its quota lies in the band."""
     asked = await story.person.call("POST", "/jobs", json={"kind": "forecast_quotas"})
     assert asked.status_code == 202, asked.text
@@ -198,7 +198,7 @@ async def _policy_buys_once(story: Story) -> None:
         await _evaluate(story, path)
     low, exhausted, booked = "sim.quota_low", "sim.quota_exhausted", "sim.topped_up"
     for event, iccid in ((low, kept), (low, dry), (exhausted, dry), (booked, kept)):
-        await becomes(partial(_heard, story, event, iccid))
+        await becomes(partial(_received, story, event, iccid))
     await becomes(lambda: _state(story, kept, "ok"), timeout=90)
     await _evaluate(story, path)
     assert [await story.carrier.top_ups(iccid) for iccid in story.cards] == [1, 0, 0]
@@ -219,5 +219,5 @@ async def _state(story: Story, iccid: str, state: str) -> bool:
     return bool((await story.quota(iccid))["state"] == state)
 
 
-async def _heard(story: Story, event: str, iccid: str) -> bool:
+async def _received(story: Story, event: str, iccid: str) -> bool:
     return story.told(event, iccid) == 1

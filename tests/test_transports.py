@@ -32,19 +32,19 @@ async def test_all_three_transports_reach_the_store_latest_and_the_live_feed(
         stored = {item["id"] for item in await person.stored(device)}
         return stored == wanted == set(live.ids())
 
-    await eventually(arrived, timeout=40)
+    await eventually(arrived, timeout=90)
     assert len(live.ids()) == 3
 
     async def latest() -> bool:
         items = (await person.get("/monitoring/latest"))["items"]
         return [item["device_id"] for item in items] == [device.id]
 
-    await eventually(latest, timeout=40)
+    await eventually(latest, timeout=90)
 
     async def online() -> bool:
         return bool((await person.get(f"/devices/{device.id}/status"))["status"] == "online")
 
-    await eventually(online, timeout=40)
+    await eventually(online, timeout=90)
 
 
 async def test_the_same_reading_sent_over_and_over_is_stored_once(join: Join) -> None:
@@ -60,7 +60,7 @@ async def test_the_same_reading_sent_over_and_over_is_stored_once(join: Join) ->
         return len(await person.stored(device))
 
     await device.over_mqtt({"id": "last", "metrics": {"a": 3}})
-    await eventually(lambda: _equals(stored, 3), timeout=40)
+    await eventually(lambda: _equals(stored, 3), timeout=90)
 
 
 async def test_a_wrong_key_another_devices_topic_and_a_revoked_key_are_refused(join: Join) -> None:
@@ -86,7 +86,7 @@ async def test_a_wrong_key_another_devices_topic_and_a_revoked_key_are_refused(j
             return True
         return False
 
-    await eventually(refused, timeout=BROKER_CACHE_SECONDS + 3)
+    await eventually(refused, timeout=BROKER_CACHE_SECONDS + 60)
     assert await person.stored(other) == []
 
 

@@ -1,9 +1,6 @@
 from fleet_contracts.topology import (
-    DELIVERY_LIMIT,
     QUEUES,
     RETRY_DELAYS_SECONDS,
-    TASK_QUEUES,
-    TASKS_EXCHANGE,
     declared_bindings,
     declared_queues,
     device_of_key,
@@ -25,17 +22,6 @@ def test_every_queue_has_its_waiting_queues_and_bound_dead_letters() -> None:
     for queue in QUEUES:
         assert {queue.retry(step) for step in range(len(RETRY_DELAYS_SECONDS) + 3)} <= names
         assert ("fleet.dead", queue.dead, queue.name) in declared_bindings()
-
-
-def test_hints_of_work_are_bound_dropped_in_time_and_never_buried() -> None:
-    names = {queue.name: queue.arguments for queue in declared_queues()}
-    for queue in TASK_QUEUES:
-        assert (TASKS_EXCHANGE, queue.name, queue.name) in declared_bindings()
-        assert names[queue.name] == {
-            "x-queue-type": "quorum",
-            "x-delivery-limit": DELIVERY_LIMIT,
-            "x-message-ttl": 60_000,
-        }
 
 
 def test_a_device_is_read_only_from_its_own_form_of_key() -> None:

@@ -43,7 +43,7 @@ async def running(module: str, port: int, env: dict[str, str]) -> AsyncIterator[
     """The process, once it is healthy; ended by SIGTERM, which it must obey within 10 s."""
     process = await command(module, env)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
 
             async def healthy() -> bool:
                 try:
@@ -51,7 +51,7 @@ async def running(module: str, port: int, env: dict[str, str]) -> AsyncIterator[
                 except httpx.HTTPError:
                     return False
 
-            await eventually(healthy, timeout=20)
+            await eventually(healthy, timeout=90)
             yield client
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):

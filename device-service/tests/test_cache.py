@@ -25,13 +25,13 @@ async def test_filled_value_is_found_until_it_is_forgotten(cache: ReadCache) -> 
     assert await cache.get("a") is None
     await cache.fill("a", b"1", read_at=time.monotonic())
     assert await cache.get("a") == b"1"
-    await cache.forget("a", "b")
+    await cache.invalidate("a", "b")
     assert await cache.get("a") is None
 
 
 async def test_reader_that_comes_late_cannot_fill_in_the_old_value(cache: ReadCache) -> None:
     read_at = time.monotonic()
-    await cache.forget("a")
+    await cache.invalidate("a")
     await cache.fill("a", b"old", read_at=read_at)
     assert await cache.get("a") is None
     await cache.fill("b", b"old", read_at=time.monotonic() - SLOW_READ_SECONDS - 1)
@@ -58,7 +58,7 @@ async def test_without_redis_the_cache_is_empty_and_quick(
 async def test_second_read_does_not_ask_postgres(
     app: FastAPI, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app.state.caches.devices._skip_until = 0
+    app.state.caches.devices._guard.reset()
     made = await organization.make_device()
     first = await organization.viewer.get(path_of(made))
 

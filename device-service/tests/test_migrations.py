@@ -9,10 +9,6 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import device_service.credentials.models
-import device_service.device_events.models
-import device_service.devices.models
-import device_service.sessions.models  # noqa: F401
 from device_service import migrate
 from device_service.base import Base
 from device_service.settings import DeviceSettings

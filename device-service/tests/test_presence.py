@@ -20,8 +20,9 @@ from fleet_contracts.events import (
     TelemetryPresence,
     encode_event,
 )
-from fleet_kit.consumer import Failure, Pause
-from fleet_kit.delivery import Delivery, RejectNow
+from fleet_kit.consumer import DependencyUnavailable, Failure
+from fleet_kit.event_handlers import on_event_batch
+from fleet_kit.failure_router import Delivery, RejectNow
 
 from .conftest import Organization
 from .support import make_iccid, outbox_of, outbox_types, path_of
@@ -38,9 +39,10 @@ def presence(app: FastAPI) -> PresenceService:
 def handle(app: FastAPI, presence: PresenceService) -> Handle:
     """Hands events (or bodies) to the consumer as one batch."""
     consumer = EventsConsumer(presence, SimLinkService(app.state.sessions, app.state.caches))
+    handler = on_event_batch(consumer.handle)
 
     async def run(*messages: FleetEvent | bytes) -> list[Failure]:
-        return await consumer([delivery(message) for message in messages])
+        return list(await handler([delivery(message) for message in messages]) or ())
 
     return run
 
@@ -172,15 +174,15 @@ async def test_postgres_away_pauses_and_a_wrong_statement_does_not() -> None:
         def __init__(self, error: Exception) -> None:
             self.error = error
 
-        async def heard(self, _: object) -> None:
+        async def record(self, _: object) -> None:
             raise self.error
 
     event = heard(uuid4())
-    with pytest.raises(Pause):
-        await EventsConsumer(Away(ConnectionRefusedError()), Away(OSError()))([delivery(event)])  # type: ignore[arg-type]
+    with pytest.raises(DependencyUnavailable):
+        await EventsConsumer(Away(ConnectionRefusedError()), Away(OSError())).handle([event])  # type: ignore[arg-type]
     wrong = IntegrityError("statement", {}, Exception("wrong"))
     with pytest.raises(IntegrityError):
-        await EventsConsumer(Away(wrong), Away(wrong))([delivery(event)])  # type: ignore[arg-type]
+        await EventsConsumer(Away(wrong), Away(wrong)).handle([event])  # type: ignore[arg-type]
 
 
 def linked(organization: Organization, iccid: str, device: dict[str, Any] | None) -> SimUpdated:

@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import aio_pika
 import orjson
+from aio_pika.abc import AbstractQueue
 
 from device_service.settings import DeviceSettings
 from fleet_contracts.events import DeviceSeen, PresenceData, TelemetryPresence
@@ -27,6 +29,17 @@ async def test_api_process_serves_health_metrics_and_its_document(settings: Devi
         assert not [path for path in document["paths"] if "internal" in path]
         assert (await client.get("/metrics")).status_code == 200
         assert (await client.get("/api/v1/devices/")).status_code == 401
+
+
+async def published_types_are(
+    queue: AbstractQueue, subject: str, expected: list[str], seen: list[str]
+) -> bool:
+    """Whether the events of the subject, those in `seen` included, are of these types in this order."""
+    while (message := await queue.get(no_ack=True, fail=False)) is not None:
+        body = orjson.loads(message.body)
+        if body["subject"] == subject:
+            seen.append(body["type"])
+    return seen == expected
 
 
 async def test_worker_relays_events_and_follows_presence(
@@ -57,20 +70,11 @@ async def test_worker_relays_events_and_follows_presence(
                 answer = await organization.viewer.get(path_of(made, "/status"))
                 return bool(answer.json()["status"] == status)
 
-            await eventually(lambda: has("online"), timeout=10)
-            await eventually(lambda: has("offline"), timeout=10)
+            await eventually(lambda: has("online"), timeout=90)
+            await eventually(lambda: has("offline"), timeout=90)
             assert (await client.get("/metrics")).status_code == 200
             expected = ["device.registered", "device.status_changed", "device.status_changed"]
-            seen: list[str] = []
-
-            async def told() -> bool:
-                while (message := await queue.get(no_ack=True, fail=False)) is not None:
-                    body = orjson.loads(message.body)
-                    if body["subject"] == made["id"]:
-                        seen.append(body["type"])
-                return seen == expected
-
-            await eventually(told, timeout=10)
+            await eventually(partial(published_types_are, queue, made["id"], expected, []), timeout=90)
     await publisher.close()
 
 
@@ -100,5 +104,5 @@ async def test_two_workers_share_the_work(settings: DeviceSettings, organization
                         seen.append(body["data"]["version"])
                 return len(seen) >= 21
 
-            await eventually(told, timeout=15)
+            await eventually(told, timeout=90)
             assert seen == list(range(1, 22))

@@ -169,7 +169,7 @@ async def platform(broker_addresses: Any) -> AsyncIterator[Platform]:
     management = f"{broker_addresses.rabbitmq_management_url}/api"
     known = Platform()
     connection = await aio_pika.connect(broker_addresses.amqp_url)
-    async with connection, httpx.AsyncClient(base_url=management, auth=login) as broker:
+    async with connection, httpx.AsyncClient(base_url=management, auth=login, timeout=60) as broker:
         collector = Collector(await connection.channel(), known)
         await collector.start()
         runner = web.AppRunner(PlatformApi(known, broker, collector).app())
@@ -223,7 +223,7 @@ def until() -> Any:
     """Waits until a condition holds, ten seconds at most."""
 
     async def wait(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from aiohttp import web
 
 from device_simulator.access import Access
 from device_simulator.carrier import CarrierUsage
@@ -32,7 +34,7 @@ async def sandbox() -> AsyncIterator[Any]:
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, ws="none", loop="none")
     running = uvicorn.Server(config)
     task = asyncio.create_task(running._serve())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not running.started:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     yield Sandbox(f"http://127.0.0.1:{port}", app.sandbox.world)
@@ -127,11 +129,45 @@ async def test_usage_waits_while_the_sandbox_is_away_and_refused_bytes_are_count
     usage._url = f"{sandbox.url}/control/usage"
     await usage.flush()
     assert usage.booked == sandbox.used(sandbox.iccids[0], datetime.now(UTC).date()) == 1000
-    async with httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with httpx.AsyncClient(base_url=sandbox.url, timeout=60) as http:
         await http.patch(f"/control/sims/{sandbox.iccids[0]}", json={"enabled": False})
     usage.accepted("a", [reading])
     await usage.flush()
     assert (usage.booked, usage.refused) == (1000, 1000)
+
+
+async def test_bytes_on_their_way_when_a_run_ends_are_booked_once() -> None:
+    arrived, answer = asyncio.Event(), asyncio.Event()
+
+    async def book(request: web.Request) -> web.Response:
+        arrived.set()
+        booked.extend(await request.json())
+        await answer.wait()
+        return web.json_response({"bytes": 1000})
+
+    booked: list[Any] = []
+    async with served(book) as url:
+        cards = SimCards(["a"])
+        cards._iccids["a"] = "8988280666000000001"
+        usage = CarrierUsage(url, cards, dated=False)
+        async with asyncio.timeout(60):
+            async with usage.running():
+                usage.accepted("a", [Reading("r", datetime.now(UTC), {"data_bytes": 1000})])
+                await arrived.wait()
+                asyncio.get_running_loop().call_soon(answer.set)
+    assert (len(booked), usage.booked) == (1, 1000)
+
+
+@asynccontextmanager
+async def served(book: Any) -> AsyncIterator[str]:
+    """The address of a sandbox that does nothing but take usage."""
+    app = web.Application()
+    app.router.add_post("/control/usage", book)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
 
 
 @pytest.mark.parametrize("start", ["tomorrow", "-14x", "-d", "2099-01-01T00:00:00Z"])

@@ -36,7 +36,7 @@ def reads(redis: SlowRedis) -> BatchedReads:
 
 async def test_what_is_asked_for_together_is_one_round_trip(redis: SlowRedis, reads: BatchedReads) -> None:
     redis.go.set()
-    one, two = reads.ask("a", "c"), reads.ask("b", "a")
+    one, two = reads.get("a", "c"), reads.get("b", "a")
     assert (await one, await two) == ([b"1", None], [b"2", b"1"])
     assert redis.asked == [["a", "c", "b"]]
 
@@ -45,9 +45,9 @@ async def test_question_during_a_round_trip_is_not_answered_by_it(
     redis: SlowRedis, reads: BatchedReads
 ) -> None:
     """The value may have changed since that round trip began."""
-    first = reads.ask("a")
+    first = reads.get("a")
     await asyncio.sleep(0)
-    second = reads.ask("a")
+    second = reads.get("a")
     redis.go.set()
     await first
     await second
@@ -57,7 +57,7 @@ async def test_question_during_a_round_trip_is_not_answered_by_it(
 async def test_cancelled_question_does_not_disturb_its_neighbours(
     redis: SlowRedis, reads: BatchedReads
 ) -> None:
-    cancelled, other = reads.ask("a"), reads.ask("a")
+    cancelled, other = reads.get("a"), reads.get("a")
     await asyncio.sleep(0)
     cancelled.cancel()
     redis.go.set()
@@ -69,9 +69,9 @@ async def test_failure_reaches_everybody_who_waits_and_the_next_question_is_trie
 ) -> None:
     redis.error = TimeoutError("too slow")
     redis.go.set()
-    answers = [reads.ask("a") for _ in range(3)]
+    answers = [reads.get("a") for _ in range(3)]
     for answer in answers[:2]:
         with pytest.raises(ConnectionError, match="too slow"):
             await answer
     redis.error = None
-    assert await reads.ask("b") == [b"2"]
+    assert await reads.get("b") == [b"2"]

@@ -2,6 +2,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import aio_pika
 import pytest
@@ -14,9 +15,9 @@ from fleet_contracts.topology import (
     TELEMETRY_EXCHANGE,
     telemetry_key,
 )
-from fleet_kit.consumer import BatchConsumer, Failure, Pause
-from fleet_kit.delivery import Delivery, RejectNow, RetryLater
-from fleet_kit.event_handlers import each_event
+from fleet_kit.consumer import BatchConsumer, DependencyUnavailable, Failure
+from fleet_kit.event_handlers import on_each_event
+from fleet_kit.failure_router import Delivery, RejectNow, RetryLater
 from fleet_kit.ids import uuid7
 from fleet_kit.messaging import Publisher
 from fleet_kit.testing import eventually
@@ -43,7 +44,7 @@ async def consuming(
         yield consumer
     finally:
         await consumer.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             with suppress(asyncio.CancelledError):
                 await task
 
@@ -98,7 +99,7 @@ async def test_a_message_is_retried_later_and_dead_lettered_with_its_reason_afte
 
     await send(publisher, b"good", b"late", b"also good")
     async with consuming(amqp_url, publisher, handler):
-        await eventually(lambda: depth(amqp_url, QUEUE.dead), timeout=15)
+        await eventually(lambda: depth(amqp_url, QUEUE.dead), timeout=90)
     assert [item for item in seen if item[0] == b"late"] == [
         (b"late", 0, telemetry_key("d")),
         (b"late", 1, telemetry_key("d")),
@@ -144,7 +145,7 @@ async def test_while_the_store_is_away_the_batch_is_held_and_nothing_is_requeued
 
     async def handler(deliveries: list[Delivery]) -> None:
         if next(calls) < 4:
-            raise Pause("store away")
+            raise DependencyUnavailable("store away")
         handled.extend(delivery.attempts for delivery in deliveries)
 
     await send(publisher, b"x", b"y")
@@ -162,7 +163,7 @@ async def test_a_message_in_hand_at_a_stop_goes_back_to_the_queue(
 
     async def handler(_: list[Delivery]) -> None:
         entered.set()
-        raise Pause("store away")
+        raise DependencyUnavailable("store away")
 
     await send(publisher, b"x")
     async with consuming(amqp_url, publisher, handler):
@@ -183,7 +184,7 @@ async def test_unknown_events_are_skipped_and_broken_ones_rejected() -> None:
     good = encode_event(deleted.model_copy(update={"organizationid": uuid7()}))
     nobodys = (encode_event(deleted), encode_event(volume))
     bodies = (good, b'{"type": "device.teleported"}', b'{"type": "device.deleted"}', b"\xff", *nobodys)
-    failures = await each_event(handle)([_delivery(body) for body in bodies])
+    failures = await on_each_event(handle)([_delivery(body) for body in bodies])
     assert handled == ["DeviceDeleted"]
     assert [failure.delivery.body for failure in failures or ()] == [*bodies[2:]]
 
@@ -206,3 +207,28 @@ async def _take(url: str, name: str) -> aio_pika.abc.AbstractIncomingMessage:
 
 async def _is(check: Callable[[], bool]) -> bool:
     return check()
+
+
+async def test_a_consumer_comes_back_when_its_queue_was_deleted_and_made_again(
+    amqp_url: str, publisher: Publisher
+) -> None:
+    handled: list[bytes] = []
+
+    async def handler(deliveries: list[Delivery]) -> None:
+        handled.extend(delivery.body for delivery in deliveries)
+
+    connection = await aio_pika.connect(amqp_url)
+    async with connection, connection.channel() as channel:
+        name = "test.deleted"
+        await channel.declare_queue(name)
+        queue = replace(QUEUE, name=name)
+        consumer = BatchConsumer(amqp_url, queue, handler, publisher, "test", backoff=(0.05, 0.2))
+        task = asyncio.create_task(consumer.run())
+        for body in (b"first", b"second"):
+            await channel.default_exchange.publish(aio_pika.Message(body), name)
+            await eventually(lambda body=body: _is(lambda: body in handled))  # type: ignore[misc]
+            await channel.queue_delete(name)
+            await channel.declare_queue(name)
+        await consumer.stop()
+        await task
+        await channel.queue_delete(name)

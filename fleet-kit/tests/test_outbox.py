@@ -2,10 +2,11 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_contracts.events import DeviceDeleted, DeviceRef, parse_event
@@ -118,6 +119,21 @@ async def test_two_relays_keep_the_order_and_send_nothing_twice(
     assert len(broker.sent) == len(set(broker.sent)) == 100
     for device in devices:
         assert [version for subject, version in broker.sent if subject == str(device)] == list(range(5))
+
+
+async def test_an_outbox_in_which_nothing_waits_costs_one_query(
+    engine: AsyncEngine, relay: OutboxRelay
+) -> None:
+    await relay.sweep()
+    statements: list[str] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", record)
+    await relay.sweep()
+    event.remove(engine.sync_engine, "before_cursor_execute", record)
+    assert len(statements) == 1, statements
 
 
 async def test_a_commit_wakes_the_relay_long_before_its_poll(

@@ -15,7 +15,7 @@ from jose import jwt
 from fleet_kit.errors import Forbidden, Unauthorized, Unavailable
 from fleet_kit.principal import Role
 from fleet_kit.testing import AUDIENCE, ISSUER, TokenFactory
-from fleet_kit.tokens import ALGORITHM, JwksClient, claims_of
+from fleet_kit.token_verifier import ALGORITHM, JwksClient, claims_of
 
 FACTORY = TokenFactory()
 

@@ -1,5 +1,6 @@
 """A real nginx with the fleet's configuration, in front of tiny services that tell what they were asked."""
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -8,15 +9,23 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import swagger_ui_bundle
+from playwright.async_api import Browser
+
+from .page_support import Stage, Start
+
+FAKE = Path(__file__).with_name("fake_fleet.py")
 
 GATEWAY = Path(__file__).parents[1]
 SERVICES = ("signing", "device", "sim", "monitoring")
@@ -200,3 +209,41 @@ def make_gateway(
 ) -> Callable[[dict[str, str]], contextlib.AbstractContextManager[httpx.Client]]:
     """Starts a gateway in front of any upstreams."""
     return lambda upstreams: nginx(tmp_path, upstreams, edit=lambda text: text)
+
+
+@pytest.fixture
+def stage(
+    browser: Browser,
+    make_gateway: Callable[[dict[str, str]], AbstractContextManager[httpx.Client]],
+    free_port: Callable[[], int],
+) -> Start:
+    """Opens the page before a fresh fake: `async with stage(devices=30, rate=20) as s`."""
+
+    @contextlib.asynccontextmanager
+    async def start(devices: int = 30, rate: int = 40, **options: Any) -> AsyncIterator[Stage]:
+        port = free_port()
+        command = [sys.executable, str(FAKE), str(port), str(devices), str(rate)]
+        process = await asyncio.create_subprocess_exec(*command)
+        try:
+            await listening(port)
+            names = ("signing", "device", "sim", "monitoring")
+            with make_gateway(dict.fromkeys(names, f"127.0.0.1:{port}")) as gateway:
+                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as fake:
+                    page = await browser.new_page(locale="en-GB", **options)
+                    opened = Stage(page, str(gateway.base_url), fake)
+                    await page.goto(opened.url)
+                    yield opened
+                    await page.close()
+        finally:
+            process.terminate()
+            await process.wait()
+
+    return start
+
+
+async def listening(port: int) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return
+            await asyncio.sleep(0.05)

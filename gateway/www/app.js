@@ -14,6 +14,8 @@ const STATES = {
   reconnecting: "Reconnecting…",
 };
 
+const NOT_LOADED = "The devices could not be loaded: ";
+
 const session = new Session((reason) => end(reason));
 const devices = new Devices({ onChange: onNextFrame(render), onUnknown: soon(loadDevices, 1500) });
 const list = new List(devices, select);
@@ -46,8 +48,9 @@ async function loadDevices() {
     devices.keepOnly(seen);
     await session.all("/monitoring/latest", (items) => devices.readings(items, false));
     list.refresh();
+    if ($("notice-text").textContent.startsWith(NOT_LOADED)) $("notice").hidden = true;
   } catch (error) {
-    if (session.active) notice(`The devices could not be loaded: ${error.message}`);
+    if (session.active) notice(NOT_LOADED + error.message);
     setTimeout(loadDevices, 1000 * Math.max(3, error.retryAfter ?? 0));
   }
 }

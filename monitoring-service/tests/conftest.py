@@ -20,12 +20,13 @@ from fleet_contracts.events import (
 )
 from fleet_contracts.topology import telemetry_key
 from fleet_infra.servers.ports import free_port
-from fleet_kit.delivery import Delivery
-from fleet_kit.denylist import READY_KEY, open_redis
+from fleet_kit.failure_router import Delivery
 from fleet_kit.messaging import Publisher
+from fleet_kit.redis_client import open_redis
 from fleet_kit.serve import server
 from fleet_kit.testing import TokenFactory, eventually
-from monitoring_service.live.loop import Hint
+from fleet_kit.token_denylist import READY_KEY
+from monitoring_service.live.notifier import StoredNotifier
 from monitoring_service.main import create
 from monitoring_service.migrate import migrate
 from monitoring_service.settings import Settings
@@ -102,7 +103,7 @@ async def worker(settings: Settings, store: Store) -> AsyncIterator[Worker]:
     """A worker whose consumers are called by the test itself."""
     redis = open_redis(settings.redis_url.get_secret_value())
     publisher = Publisher(settings.amqp_url.get_secret_value(), "test")
-    yield Worker(settings, store, publisher, Hint(redis))
+    yield Worker(settings, store, publisher, StoredNotifier(redis))
     await publisher.close()
     await redis.aclose()
 
@@ -166,7 +167,7 @@ async def fleet(settings: Settings, worker: Worker) -> AsyncIterator[Fleet]:
     redis = open_redis(settings.redis_url.get_secret_value())
     await redis.set(READY_KEY, "1", ex=600)
     tokens = TokenFactory()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.port}", timeout=20) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.port}", timeout=60) as http:
 
         async def up() -> bool:
             return bool(instance.started)

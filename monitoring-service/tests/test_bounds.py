@@ -1,32 +1,23 @@
 """What one request, one job and one client may cost, however much is stored."""
 
-import asyncio
-import base64
-import json
-import os
 import random
-import socket
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
-import orjson
-import psutil
 import pytest
 
-from fleet_contracts.topology import telemetry_key
-from fleet_kit.delivery import Delivery
+from fleet_kit.failure_router import Delivery
 from fleet_kit.scope import EVERYTHING, Scope
-from fleet_kit.testing import eventually
 from monitoring_service.live.repository import FeedRepository
 from monitoring_service.readings import repository
-from monitoring_service.readings.repository import Range, ReadingRepository
-from monitoring_service.readings.service import Retention
+from monitoring_service.readings.models import TimeRange
+from monitoring_service.readings.repository import ReadingRepository
+from monitoring_service.readings.retention import Retention
 from monitoring_service.rejected.repository import RejectedRepository
 from monitoring_service.store.client import Collection, Document, Store
-from monitoring_service.store.sequence import MINUTE, Sequence
+from monitoring_service.store.sequence import MINUTE, StorageSequence
 from monitoring_service.store.windows import FilledMinutes, Windows
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -58,15 +49,15 @@ async def test_every_query_of_readings_and_events_rides_an_index(fleet: Any, sto
     await fleet.readings(device, *range(20))
     both = [str(fleet.organization), str(uuid4())]
     feed = FeedRepository(store)
-    readings: Any = feed._readings
+    readings: Any = feed._readings._repository
     events: Any = feed
     readings._readings, events._events = Recorder(store.readings), Recorder(store.events)
-    span = Range(millis(NOW - timedelta(days=1)), millis(NOW + timedelta(days=1)))
+    span = TimeRange(millis(NOW - timedelta(days=1)), millis(NOW + timedelta(days=1)))
     past = (millis(NOW), f"{device}:r1")
     for backwards in (True, False):
         for metrics in ([], ["value"], ["value", "other"]):
             await readings.of_device(device, span, metrics=metrics, backwards=backwards, limit=5, past=past)
-    stable = (await Sequence(store).snapshot()).stable
+    stable = (await StorageSequence(store).snapshot()).stable
     await readings.of_organizations(both, 0, stable + 1, span=span, metrics=["value"], limit=5)
     assert [page async for page in feed.after(both, stable - 60 * MINUTE, stable)]
     assert [page async for page in feed.after(both, stable - MINUTE // 60, stable)]
@@ -171,7 +162,7 @@ async def test_retention_deletes_a_full_hour_in_small_steps(
     monkeypatch.setattr(repository, "_DELETE", 10)
     device, steps = await fleet.device(), []
     await fleet.readings(device, *range(100))
-    minute = (await Sequence(store).snapshot()).last // MINUTE
+    minute = (await StorageSequence(store).snapshot()).last // MINUTE
     document = {"minutes": {str(minute % 60): 100}, "organization_id": str(fleet.organization)}
     await store.hourly.insert_one({"_id": "old", "hour": minute // 60, **document})
     retention = Retention(store, timedelta(hours=-2))
@@ -209,105 +200,11 @@ async def test_the_latest_of_a_deleted_device_counts_no_longer(fleet: Any, event
     gone, here = await fleet.device(), await fleet.device()
     await fleet.readings(gone, 1)
     await fleet.readings(here, 1)
-    await fleet.worker.carry.round()
+    await fleet.worker.checkpoint.advance()
     await fleet.tell(events.deleted(UUID(gone), fleet.organization))
     figures = (await fleet.get("/stats")).json()
     assert (figures["devices"], figures["online"]) == (1, 1)
     assert [item["device_id"] for item in await fleet.items("/latest", device_id=[gone, here])] == [here]
-
-
-async def test_subscribing_anew_while_readings_come_in_loses_and_repeats_nothing(
-    fleet: Any, live: Callable[..., Any]
-) -> None:
-    device = await fleet.device()
-    client = await live()
-    begin = (await client.subscribe())["cursor"]
-
-    async def store_each() -> None:
-        for number in range(30):
-            body = orjson.dumps({"id": f"n{number}", "metrics": {"a": number}})
-            await fleet.store(Delivery(body, telemetry_key(device), None, {}, 0, datetime.now(UTC)))
-
-    writing = asyncio.create_task(store_each())
-    while not writing.done():
-        await client.subscribe(since=begin)
-        await asyncio.sleep(0.02)
-    await writing
-    client.readings.clear()
-    await client.subscribe(since=begin)
-    expected = [f"n{number}" for number in range(30)]
-
-    async def everything() -> bool:
-        return bool(client.ids()[-30:] == expected)
-
-    await eventually(everything)
-
-
-class DeafClient:
-    """A live client on a bare socket with a small buffer, which never reads once it has subscribed."""
-
-    def __init__(self, port: int) -> None:
-        self._port, self._socket = port, socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._socket.connect(("127.0.0.1", port))
-        self._socket.setblocking(False)
-
-    async def subscribe(self, token: str) -> None:
-        key = base64.b64encode(os.urandom(16)).decode()
-        await self._say(
-            f"GET /ws/monitoring/?EIO=4&transport=websocket HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode(),
-            until=b'"sid"',
-        )
-        await self._say(frame("40" + json.dumps({"token": token})), until=b'40{"sid"')
-        await self._say(frame('421["subscribe",{}]'), until=b'"ok":true')
-
-    async def _say(self, data: bytes, until: bytes) -> None:
-        loop, heard = asyncio.get_running_loop(), b""
-        await loop.sock_sendall(self._socket, data)
-        async with asyncio.timeout(10):
-            while until not in heard:
-                heard += await loop.sock_recv(self._socket, 4096)
-
-    def server_side(self) -> list[str]:
-        """States of the server's end of the connection, which is in this process too."""
-        mine = self._socket.getsockname()[1]
-        ends = psutil.Process().net_connections("tcp4")
-        return [
-            end.status
-            for end in ends
-            if end.laddr.port == self._port and end.raddr and end.raddr.port == mine
-        ]
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def frame(text: str) -> bytes:
-    """A masked text frame; the mask is zero."""
-    data = text.encode()
-    size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0xFE]) + len(data).to_bytes(2, "big")
-    return b"\x81" + size + bytes(4) + data
-
-
-@pytest.mark.parametrize("revoked", [False, True])
-async def test_a_client_that_never_reads_leaves_no_connection_behind(fleet: Any, revoked: bool) -> None:
-    device, deaf = await fleet.device(), DeafClient(fleet.settings.port)
-    await deaf.subscribe(
-        fleet.tokens.token(fleet.organization, lifetime=timedelta(seconds=2 if revoked else 600))
-    )
-    assert deaf.server_side() == ["ESTABLISHED"]
-    metrics = {f"a_metric_with_a_long_name_{number}": number for number in range(90)}
-
-    async def cut() -> bool:
-        readings = [{"id": uuid4().hex, "metrics": metrics} for _ in range(50)]
-        await fleet.store(
-            Delivery(orjson.dumps(readings), telemetry_key(device), None, {}, 0, datetime.now(UTC))
-        )
-        return "ESTABLISHED" not in deaf.server_side()
-
-    await eventually(cut, timeout=15)  # less than any ping time-out
-    deaf.close()
 
 
 async def test_a_repository_without_a_scope_sees_what_belongs_to_nobody(fleet: Any, store: Store) -> None:
@@ -324,7 +221,7 @@ async def test_a_reading_repository_finds_the_newest_after_a_long_silence_at_onc
     await fleet.readings(device, 1, 2, start=NOW - timedelta(days=80))
     found = await ReadingRepository(store).of_device(
         device,
-        Range(millis(NOW - timedelta(days=90)), millis(NOW)),
+        TimeRange(millis(NOW - timedelta(days=90)), millis(NOW)),
         metrics=[],
         backwards=True,
         limit=10,

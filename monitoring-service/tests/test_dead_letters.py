@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from fleet_contracts.topology import REASON_HEADER, telemetry_key
-from fleet_kit.consumer import Failure, Pause
-from fleet_kit.delivery import Delivery, RetryLater
+from fleet_kit.consumer import DependencyUnavailable, Failure
+from fleet_kit.failure_router import Delivery, RetryLater
+from monitoring_service.dead_letters.consumers import DeadTelemetryHandler
 from monitoring_service.readings.consumers import TelemetryHandler
-from monitoring_service.rejected.consumers import DeadTelemetryHandler
 from monitoring_service.store.client import Store
 
 
@@ -49,7 +49,7 @@ async def test_a_dead_message_whose_device_goes_again_is_listed_after_all(fleet:
     async def gone(deliveries: list[Delivery]) -> list[Failure]:
         return [Failure(delivery, RetryLater("UNKNOWN_DEVICE")) for delivery in deliveries]
 
-    racing = DeadTelemetryHandler(handler._directory, cast(TelemetryHandler, gone), handler._rejected)
+    racing = DeadTelemetryHandler(handler._owners, cast(TelemetryHandler, gone), handler._rejected)
     assert not await racing([dead(device, b'{"id": "late", "metrics": {"a": 1}}', "UNKNOWN_DEVICE")])
     assert [item["reading_id"] for item in await fleet.items("/rejected")] == ["late"]
 
@@ -60,6 +60,6 @@ async def test_a_dead_message_that_cannot_be_handled_is_held(fleet: Any) -> None
     async def broken(_: list[Delivery]) -> list[Failure]:
         raise ZeroDivisionError
 
-    failing = DeadTelemetryHandler(handler._directory, cast(TelemetryHandler, broken), handler._rejected)
-    with pytest.raises(Pause):
+    failing = DeadTelemetryHandler(handler._owners, cast(TelemetryHandler, broken), handler._rejected)
+    with pytest.raises(DependencyUnavailable):
         await failing([dead(device, b'{"id": "late", "metrics": {"a": 1}}', "UNKNOWN_DEVICE")])

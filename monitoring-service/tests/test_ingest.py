@@ -10,11 +10,11 @@ import pytest
 from pymongo.errors import AutoReconnect, BulkWriteError
 
 from fleet_contracts.topology import REASON_HEADER
-from fleet_kit.consumer import Pause
-from fleet_kit.delivery import Delivery
+from fleet_kit.consumer import DependencyUnavailable
+from fleet_kit.failure_router import Delivery
 from monitoring_service.store.client import Document, Store
-from monitoring_service.store.sequence import LEASE_SECONDS, Sequence
-from monitoring_service.store.writing import insert_once
+from monitoring_service.store.inserts import insert_once
+from monitoring_service.store.sequence import LEASE_SECONDS, StorageSequence
 from monitoring_service.worker import Worker
 
 
@@ -122,29 +122,29 @@ class Flaky:
 
 async def test_only_the_part_of_a_write_that_failed_is_tried_again(store: Store) -> None:
     flaky = Flaky(store.readings, 3)
-    outcome = await insert_once(flaky, [{"_id": f"r{n}"} for n in range(5)])  # type: ignore[arg-type]
-    assert (flaky.attempts, outcome.stored, outcome.duplicates) == ([5, 2], 5, [])
+    result = await insert_once(flaky, [{"_id": f"r{n}"} for n in range(5)])  # type: ignore[arg-type]
+    assert (flaky.attempts, result.stored, result.duplicates) == ([5, 2], 5, [])
     assert await store.readings.count_documents({}) == 5
 
 
 async def test_a_store_that_is_away_pauses_the_batch_and_what_it_took_counts_once(store: Store) -> None:
     documents = [{"_id": f"r{n}"} for n in range(3)]
-    with pytest.raises(Pause):
+    with pytest.raises(DependencyUnavailable):
         await insert_once(Flaky(store.readings, AutoReconnect("away")), documents)  # type: ignore[arg-type]
-    with pytest.raises(Pause):
+    with pytest.raises(DependencyUnavailable):
         await insert_once(Flaky(store.readings, 1, 0, 0, 0), documents)  # type: ignore[arg-type]
-    outcome = await insert_once(store.readings, documents)
-    assert (outcome.stored, len(outcome.duplicates)) == (2, 1)
+    result = await insert_once(store.readings, documents)
+    assert (result.stored, len(result.duplicates)) == (2, 1)
 
 
 async def test_a_document_that_the_store_refuses_for_good_costs_no_neighbour(store: Store) -> None:
     documents: list[Document] = [{"_id": "a"}, {"_id": "b", "value": 2**70}, {"_id": "c"}]
-    outcome = await insert_once(store.readings, documents)
-    assert (outcome.stored, [refused["_id"] for refused, _ in outcome.refused]) == (2, ["b"])
+    result = await insert_once(store.readings, documents)
+    assert (result.stored, [refused["_id"] for refused, _ in result.refused]) == (2, ["b"])
 
 
 async def test_readers_never_pass_a_block_that_another_worker_has_not_closed(store: Store) -> None:
-    one, two = Sequence(store), Sequence(store)
+    one, two = StorageSequence(store), StorageSequence(store)
     late = await one.begin(10, ["o"])
     quick = await two.begin(10, ["o"])
     assert quick.start > late.end
@@ -157,14 +157,14 @@ async def test_readers_never_pass_a_block_that_another_worker_has_not_closed(sto
 
 
 async def test_the_block_of_a_worker_that_died_is_closed_and_counted_by_another(store: Store) -> None:
-    clock = Sequence(store)
-    block = await clock.begin(5, ["o"])
+    sequence = StorageSequence(store)
+    block = await sequence.begin(5, ["o"])
     await store.readings.insert_one({"_id": "d:1", "organization_id": "o", "seq": block.start})
-    assert await clock.settle_expired() == 0
+    assert await sequence.settle_expired() == 0
     past = datetime.now(UTC) - timedelta(seconds=LEASE_SECONDS)
     await store.sequence.update_one({}, {"$set": {"blocks.0.until": past}})
-    assert await clock.settle_expired() == 1
-    snapshot = await clock.snapshot()
+    assert await sequence.settle_expired() == 1
+    snapshot = await sequence.snapshot()
     assert snapshot.stable == block.end
     assert sum(snapshot.recent["o"].values()) == 1
 
@@ -172,18 +172,18 @@ async def test_the_block_of_a_worker_that_died_is_closed_and_counted_by_another(
 async def test_what_a_killed_worker_had_not_carried_on_is_carried_on_by_the_next(
     fleet: Any, message: Any, settings: Any, store: Store
 ) -> None:
-    from fleet_kit.denylist import open_redis
     from fleet_kit.messaging import Publisher
-    from monitoring_service.live.loop import Hint
+    from fleet_kit.redis_client import open_redis
+    from monitoring_service.live.notifier import StoredNotifier
 
     device = await fleet.device()
-    await fleet.worker.carry.round()
+    await fleet.worker.checkpoint.advance()
     await fleet.store(message(reading("r", 7), device=device))
     assert await fleet.items("/latest") == []
     publisher = Publisher(settings.amqp_url.get_secret_value(), "test")
     redis = open_redis(settings.redis_url.get_secret_value())
-    following = Worker(settings, store, publisher, Hint(redis))
-    assert await following.carry.recover() == 1
+    following = Worker(settings, store, publisher, StoredNotifier(redis))
+    assert await following.checkpoint.replay() == 1
     assert [item["metrics"] for item in await fleet.items("/latest")] == [{"value": 7}]
     await publisher.close()
     await redis.aclose()
@@ -192,7 +192,7 @@ async def test_what_a_killed_worker_had_not_carried_on_is_carried_on_by_the_next
 async def test_counts_of_closed_minutes_move_and_stay_exact(fleet: Any, message: Any, store: Store) -> None:
     device = await fleet.device()
     await fleet.readings(device, 1, 2, 3)
-    snapshot = await fleet.worker.clock.snapshot()
+    snapshot = await fleet.worker.sequence.snapshot()
     assert sum(snapshot.recent[str(fleet.organization)].values()) == 3
     hour_ago = {f"recent.{fleet.organization}.{1000}": 5}
     await store.sequence.update_one({}, {"$set": hour_ago})

@@ -178,7 +178,7 @@ async def test_a_revoked_token_is_disconnected_and_others_stay(fleet: Any, live:
         await publisher.publish_event(event)
         return bool(revoked.gone.is_set())
 
-    await eventually(gone, timeout=5, every=0.3)
+    await eventually(gone, every=0.3)
     await publisher.close()
     assert not other.gone.is_set()
 
@@ -186,7 +186,7 @@ async def test_a_revoked_token_is_disconnected_and_others_stay(fleet: Any, live:
 async def test_an_expired_token_is_disconnected(fleet: Any, live: Connect) -> None:
     client = await live(token=fleet.tokens.token(fleet.organization, lifetime=timedelta(seconds=1)))
     await client.subscribe()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await client.gone.wait()
 
 
@@ -232,6 +232,6 @@ def _message(readings: list[dict[str, Any]], device: str) -> Any:
     import orjson
 
     from fleet_contracts.topology import telemetry_key
-    from fleet_kit.delivery import Delivery
+    from fleet_kit.failure_router import Delivery
 
     return Delivery(orjson.dumps(readings), telemetry_key(device), None, {}, 0, datetime.now(UTC))

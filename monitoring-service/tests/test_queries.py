@@ -103,7 +103,7 @@ async def test_the_latest_reading_is_the_newest_by_time_whatever_came_last(fleet
     older = {"id": "old", "ts": (START - timedelta(minutes=5)).isoformat(), "metrics": {"value": 1}}
     for batch in ([newer], [older]):
         await fleet.store(message(*batch, device=device))
-        await fleet.worker.carry.round()
+        await fleet.worker.checkpoint.advance()
     assert [(item["device_id"], item["metrics"]) for item in await fleet.items("/latest")] == [
         (device, {"value": 2})
     ]
@@ -115,7 +115,7 @@ async def test_latest_readings_come_in_pages(fleet: Any) -> None:
     devices = sorted([await fleet.device() for _ in range(5)])
     for device in devices:
         await fleet.readings(device, 1, start=START)
-    await fleet.worker.carry.round()
+    await fleet.worker.checkpoint.advance()
     assert [item["device_id"] for item in await pages(fleet, "/latest", page_size=2)] == devices
 
 
@@ -124,7 +124,7 @@ async def test_figures_count_devices_and_who_is_online(fleet: Any, events: Any) 
     await fleet.device()
     await fleet.tell(events.registered(gone, fleet.organization), events.deleted(gone, fleet.organization))
     await fleet.readings(heard, 1, 2, start=START)
-    await fleet.worker.carry.round()
+    await fleet.worker.checkpoint.advance()
     numbers = (await fleet.get("/stats")).json()
     assert (numbers["devices"], numbers["online"], numbers["readings_total"]) == (2, 1, 2)
     assert numbers["alerts_open"] == 0
@@ -185,7 +185,7 @@ async def test_presence_tells_who_was_heard_and_keeps_what_was_not_confirmed(
     fleet: Any, message: Any
 ) -> None:
     from fleet_kit.messaging import PublishFailed
-    from monitoring_service.presence.service import Presence
+    from monitoring_service.presence.service import PresencePublisher
 
     class Broker:
         def __init__(self) -> None:
@@ -198,11 +198,11 @@ async def test_presence_tells_who_was_heard_and_keeps_what_was_not_confirmed(
             self.events.append(event)
 
     broker = Broker()
-    presence = Presence(broker)  # type: ignore[arg-type]
+    presence = PresencePublisher(broker)  # type: ignore[arg-type]
     device, organization = str(uuid4()), str(uuid4())
     moments = [datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=1)]
     for moment in reversed(moments):
-        presence.heard([{"organization_id": organization, "device_id": device, "received_at": moment}])
+        presence.on_stored([{"organization_id": organization, "device_id": device, "received_at": moment}])
     with pytest.raises(PublishFailed):
         await presence.flush()
     broker.away = False

@@ -1,4 +1,4 @@
-"""Volumes that devices report: whole hours, told of again only when they grew."""
+"""VolumePublisher that devices report: whole hours, told of again only when they grew."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ import pytest
 from fleet_contracts.events import DeviceVolume, FleetEvent, TelemetryVolume
 from fleet_kit.messaging import PublishFailed
 from monitoring_service.store.client import Store
-from monitoring_service.volumes.service import MAX_HOURS, Volumes
+from monitoring_service.volumes.service import MAX_HOURS, VolumePublisher
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
 
@@ -44,51 +44,51 @@ def publisher() -> Heard:
 
 
 @pytest.fixture
-def volumes(fleet: Any, store: Store, publisher: Heard) -> Volumes:
+def volumes(fleet: Any, store: Store, publisher: Heard) -> VolumePublisher:
     """The worker's volumes with a publisher of the test's own."""
-    made = Volumes(store, publisher, gather=0)  # type: ignore[arg-type]
-    ingest = fleet.worker.consumers["consume telemetry"].handler._ingest
-    ingest._listeners = (*ingest._listeners, made.heard)
+    made = VolumePublisher(store, publisher, gather=0)  # type: ignore[arg-type]
+    writer = fleet.worker.consumers["consume telemetry"].handler._writer
+    writer._listeners = (*writer._listeners, made.on_stored)
     return made
 
 
 async def test_an_hour_is_told_of_whole_and_again_only_when_it_grew(
-    fleet: Any, message: Any, volumes: Volumes, publisher: Heard
+    fleet: Any, message: Any, volumes: VolumePublisher, publisher: Heard
 ) -> None:
     device = await fleet.device()
     first = [reading("a", HOUR, 1000), reading("b", HOUR + timedelta(minutes=59), 500)]
     await fleet.store(message(*first, reading("c", HOUR + timedelta(hours=1), 7), device=device))
-    await volumes.round()
+    await volumes.publish_due()
     assert {(one.hour, one.data_bytes) for one in publisher.volumes()} == {
         (HOUR, 1500),
         (HOUR + timedelta(hours=1), 7),
     }
-    await volumes.round()
+    await volumes.publish_due()
     assert publisher.volumes() == []
     await fleet.store(message(*first, device=device), message(reading("d", HOUR, 5), device=device))
-    await volumes.round()
+    await volumes.publish_due()
     assert [(str(one.id), one.data_bytes) for one in publisher.volumes()] == [(device, 1505)]
 
 
 async def test_only_volumes_count_and_negative_ones_as_nothing(
-    fleet: Any, message: Any, volumes: Volumes, publisher: Heard
+    fleet: Any, message: Any, volumes: VolumePublisher, publisher: Heard
 ) -> None:
     silent, odd = await fleet.device(), await fleet.device()
     await fleet.store(message(reading("a", HOUR, None, temperature=20), device=silent))
     readings = [reading("a", HOUR, -50), reading("b", HOUR, 0.6), reading("c", HOUR, None, temperature=1)]
     await fleet.store(message(*readings, device=odd))
-    await volumes.round()
+    await volumes.publish_due()
     assert [(str(one.id), one.data_bytes) for one in publisher.volumes()] == [(odd, 1)]
 
 
 async def test_each_organisation_hears_of_its_own_devices(
-    fleet: Any, message: Any, volumes: Volumes, publisher: Heard
+    fleet: Any, message: Any, volumes: VolumePublisher, publisher: Heard
 ) -> None:
     other = uuid4()
     mine, theirs = await fleet.device(), await fleet.device(other)
     for device in (mine, theirs):
         await fleet.store(message(reading("a", HOUR, 10), device=device))
-    await volumes.round()
+    await volumes.publish_due()
     owners = {event.organizationid: event.data.volumes for event in publisher.events}
     assert {owner: [str(one.id) for one in told] for owner, told in owners.items()} == {
         fleet.organization: [mine],
@@ -97,18 +97,18 @@ async def test_each_organisation_hears_of_its_own_devices(
 
 
 async def test_a_round_is_bounded_and_what_is_not_published_waits(
-    fleet: Any, message: Any, volumes: Volumes, publisher: Heard
+    fleet: Any, message: Any, volumes: VolumePublisher, publisher: Heard
 ) -> None:
     device = await fleet.device()
     hours = [HOUR - timedelta(hours=number) for number in range(MAX_HOURS + 10)]
     await fleet.store(message(*(reading(f"r{n}", hour, 1) for n, hour in enumerate(hours)), device=device))
     publisher.away = True
     with pytest.raises(PublishFailed):
-        await volumes.round()
+        await volumes.publish_due()
     publisher.away = False
-    await volumes.round()
+    await volumes.publish_due()
     assert len(publisher.volumes()) == MAX_HOURS
-    await volumes.round()
+    await volumes.publish_due()
     assert len(publisher.volumes()) == 10
 
 
@@ -117,6 +117,6 @@ async def test_a_new_worker_tells_what_one_that_died_had_not(
 ) -> None:
     device = await fleet.device()
     await fleet.store(message(reading("a", HOUR, 10), device=device))
-    await fleet.worker.carry.round()
-    await Volumes(store, publisher, gather=0).round()  # type: ignore[arg-type]
+    await fleet.worker.checkpoint.advance()
+    await VolumePublisher(store, publisher, gather=0).publish_due()  # type: ignore[arg-type]
     assert (HOUR, 10) in {(one.hour, one.data_bytes) for one in publisher.volumes()}

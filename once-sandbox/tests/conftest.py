@@ -17,7 +17,7 @@ async def client() -> AsyncIterator[Client]:
 async def served() -> AsyncIterator[Client]:
     """The same, over real connections."""
     app = make_app()
-    async with serving(app) as url, Client(base_url=url) as made:
+    async with serving(app) as url, Client(base_url=url, timeout=60) as made:
         made.sandbox_app = app
         await made.log_in()
         yield made

@@ -49,6 +49,25 @@ async def live(client: Client) -> None:
     await client.control("PATCH", f"/sims/{EXPIRED}", {"expires_in_seconds": -1})
 
 
+OF_A_SIM: list[tuple[str, str, Schema]] = [
+    ("v1", "", shapes.SIM),
+    ("v1", "/status", network.STATUS_V1),
+    ("v1", "/usage", shapes.USAGE),
+    ("v1", "/quota/data", shapes.QUOTA_V1),
+    ("v1", "/quota/sms", shapes.QUOTA_V1),
+    ("v1", "/events", network.EVENTS_V1),
+    ("v1", "/connectivity_info", network.INFO),
+    ("v1", "/sms", each(shapes.SMS_V1)),
+    ("v2", "", shapes.SIM),
+    ("v2", "/status", network.STATUS_V2),
+    ("v2", "/quota/data", shapes.QUOTA_V2),
+    ("v2", "/quota/sms", shapes.QUOTA_V2),
+    ("v2", "/events", each(network.EVENT_V2)),
+    ("v2", "/sms", each(shapes.SMS_V2)),
+]
+"""Version, path below a SIM and shape of the answer."""
+
+
 def looks() -> list[Look]:
     """Every GET of both versions, for SIMs in every state."""
     found = [
@@ -66,26 +85,10 @@ def looks() -> list[Look]:
         Look(f"/{version}/sims?pageSize=100", f"/{version}/sims", each(shapes.SIM))
         for version in ("v1", "v2")
     ]
-    below: list[tuple[str, str, Schema]] = [
-        ("v1", "", shapes.SIM),
-        ("v1", "/status", network.STATUS_V1),
-        ("v1", "/usage", shapes.USAGE),
-        ("v1", "/quota/data", shapes.QUOTA_V1),
-        ("v1", "/quota/sms", shapes.QUOTA_V1),
-        ("v1", "/events", network.EVENTS_V1),
-        ("v1", "/connectivity_info", network.INFO),
-        ("v1", "/sms", each(shapes.SMS_V1)),
-        ("v2", "", shapes.SIM),
-        ("v2", "/status", network.STATUS_V2),
-        ("v2", "/quota/data", shapes.QUOTA_V2),
-        ("v2", "/quota/sms", shapes.QUOTA_V2),
-        ("v2", "/events", each(network.EVENT_V2)),
-        ("v2", "/sms", each(shapes.SMS_V2)),
-    ]
     sims = (A, EXPIRED, OFFLINE, BLOCKED, OVERRUN, iccid(40))
     found += [
         Look(f"/{version}/sims/{sim}{path}", f"/{version}/sims/{{iccid}}{path}", shape)
-        for version, path, shape in below
+        for version, path, shape in OF_A_SIM
         for sim in sims
     ]
     found += [

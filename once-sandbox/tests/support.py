@@ -63,7 +63,7 @@ def make_app(**settings: object) -> Gate:
 async def make_client(**settings: object) -> AsyncIterator[Client]:
     """A logged-in customer of a sandbox in this process."""
     app = make_app(**settings)
-    async with Client(transport=httpx.ASGITransport(app), base_url="http://carrier") as client:
+    async with Client(transport=httpx.ASGITransport(app), base_url="http://carrier", timeout=60) as client:
         client.sandbox_app = app
         await client.log_in()
         yield client

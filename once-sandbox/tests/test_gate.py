@@ -1,6 +1,7 @@
 """The gate: rate limits, the end of v1, the request log."""
 
 import asyncio
+import time
 from collections import Counter
 
 import httpx
@@ -10,9 +11,11 @@ from .support import Client, iccid, make_client
 
 async def test_ten_requests_a_second_and_not_one_more() -> None:
     async with make_client(rate_limit_enabled=True) as client:
+        started = time.monotonic()
         answers = await asyncio.gather(*(client.get(f"/v2/sims/{iccid(0)}") for _ in range(30)))
+        seconds = time.monotonic() - started
     statuses = Counter(answer.status_code for answer in answers)
-    assert 10 <= statuses[200] <= 12
+    assert 10 <= statuses[200] <= 11 + 10 * seconds
     assert statuses[429] == 30 - statuses[200]
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert int(refused.headers["Retry-After"]) >= 1

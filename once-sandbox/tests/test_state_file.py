@@ -67,7 +67,7 @@ async def test_the_command_serves_and_keeps_its_state(tmp_path: Path) -> None:
         address = await asyncio.to_thread(
             lambda: next(line.split("on ")[1].split()[0] for line in lines if "running on" in line)
         )
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
             assert (await client.get("/health")).json()["checks"] == {"sims": 25}
         process.send_signal(signal.SIGTERM)
         await eventually(lambda: process.poll() is not None)

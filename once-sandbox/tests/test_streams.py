@@ -143,7 +143,7 @@ async def test_a_stream_that_keeps_failing_stops_until_it_is_restarted(
 async def test_a_post_has_at_most_three_thousand_records(served: Client, receiver: Receiver) -> None:
     number = await stream(served, receiver)
     await served.control("POST", f"/streams/{number}/burst", {"records": 7_000, "duplicates": 0.3})
-    await eventually(lambda: len(receiver.records()) == 7_000, timeout=30)
+    await eventually(lambda: len(receiver.records()) == 7_000, timeout=90)
     assert [len(body) for body in receiver.bodies()] == [3_000, 3_000, 1_000]
     unique = len({record["id"] for record in receiver.records()})
     assert 4_400 < unique < 5_400

@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from fleet_kit import migrate
-from fleet_kit.denylist import open_redis
-from signing_service.denylist.service import DenylistCopy
+from fleet_kit.redis_client import open_redis
+from signing_service.denylist.service import DenylistReplicator
 from signing_service.main import create
 from signing_service.migrate import MIGRATIONS
 from signing_service.settings import SigningSettings
@@ -140,7 +140,7 @@ async def redis(settings: SigningSettings) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def copy(app: FastAPI, redis: Redis) -> DenylistCopy:
+async def copy(app: FastAPI, redis: Redis) -> DenylistReplicator:
     """The worker's copying, onto an empty Redis."""
     await redis.flushdb()
-    return DenylistCopy(app.state.sessions, redis)
+    return DenylistReplicator(app.state.sessions, redis)

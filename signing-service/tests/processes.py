@@ -43,7 +43,7 @@ async def ended(module: str, env: dict[str, str]) -> tuple[int, str]:
         sys.executable, "-m", module, env=env, stderr=asyncio.subprocess.PIPE
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             _, errors = await process.communicate()
     finally:
         if process.returncode is None:
@@ -57,7 +57,9 @@ async def running(module: str, port: int, env: dict[str, str]) -> AsyncIterator[
     """The process, once it is healthy; ended by SIGTERM, which it must obey within 10 s."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, env=env)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60
+        ) as client:
 
             async def healthy() -> bool:
                 try:
@@ -65,7 +67,7 @@ async def running(module: str, port: int, env: dict[str, str]) -> AsyncIterator[
                 except httpx.HTTPError:
                     return False
 
-            await eventually(healthy, timeout=40)
+            await eventually(healthy, timeout=90)
             yield client
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from fleet_kit.denylist import READY_KEY, entry_key
-from signing_service.denylist.service import DenylistCopy
+from fleet_kit.token_denylist import READY_KEY, entry_key
+from signing_service.auth.service import purge_refresh_tokens
+from signing_service.denylist.service import DenylistReplicator
 from signing_service.main import create
-from signing_service.sessions.service import purge_refresh_tokens
 from signing_service.settings import SigningSettings
 
 from .conftest import PASSWORD
@@ -74,7 +74,7 @@ async def test_a_logout_reaches_redis_at_once(register: Register, app: FastAPI, 
 
 
 async def test_redis_is_called_ready_only_with_every_revocation_in_it(
-    register: Register, app: FastAPI, copy: DenylistCopy, redis: Redis
+    register: Register, app: FastAPI, copy: DenylistReplicator, redis: Redis
 ) -> None:
     account = await register()
     principal = await app.state.verifier.verify(account.tokens["access_token"])
@@ -87,7 +87,7 @@ async def test_redis_is_called_ready_only_with_every_revocation_in_it(
 
 
 async def test_old_revocations_come_back_after_redis_was_emptied_between_two_rounds(
-    register: Register, app: FastAPI, copy: DenylistCopy, redis: Redis
+    register: Register, app: FastAPI, copy: DenylistReplicator, redis: Redis
 ) -> None:
     account = await register()
     principal = await app.state.verifier.verify(account.tokens["access_token"])
@@ -103,7 +103,7 @@ async def test_old_revocations_come_back_after_redis_was_emptied_between_two_rou
 async def test_redis_emptied_in_the_middle_of_a_round_is_not_called_ready_without_its_entries(
     register: Register,
     app: FastAPI,
-    copy: DenylistCopy,
+    copy: DenylistReplicator,
     redis: Redis,
     complete: bool,
     monkeypatch: pytest.MonkeyPatch,
@@ -141,7 +141,7 @@ async def backdate(app: FastAPI, identifier: str) -> None:
 
 
 async def test_expired_revocations_and_refresh_tokens_are_purged_and_others_stay(
-    register: Register, app: FastAPI, copy: DenylistCopy
+    register: Register, app: FastAPI, copy: DenylistReplicator
 ) -> None:
     old, recent = await register(), await register()
     principals = [await app.state.verifier.verify(who.tokens["access_token"]) for who in (old, recent)]

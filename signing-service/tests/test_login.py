@@ -131,15 +131,15 @@ async def test_an_unknown_address_takes_as_long_as_a_wrong_password() -> None:
     for candidate in (stored, None):
         runs = []
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()
             assert not await passwords.matches(candidate, "wrong password")
-            runs.append(time.perf_counter() - began)
+            runs.append(time.process_time() - began)
         took[candidate] = min(runs)
     assert took[None] > took[stored] / 3
 
 
 async def test_who_waits_too_long_for_a_hash_is_told_to_come_again() -> None:
-    passwords = Passwords(1, longest_wait_seconds=0.01)
+    passwords = Passwords(1, max_wait_seconds=0.01)
     answers = await asyncio.gather(*(passwords.hash(PASSWORD) for _ in range(4)), return_exceptions=True)
     assert any(isinstance(answer, Unavailable) for answer in answers)
     assert await passwords.hash(PASSWORD)
@@ -161,7 +161,7 @@ async def test_no_database_connection_is_held_while_passwords_are_checked(
 
     monkeypatch.setattr(app.state.passwords, "matches", held)
     logins = [asyncio.create_task(account.client.post("/auth/login", json=body)) for _ in range(15)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await all_here.wait()
     assert (await account.get("/auth/me")).status_code == 200
     release.set()

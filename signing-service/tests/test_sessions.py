@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from signing_service.sessions.schemas import TokenPair
-from signing_service.sessions.service import SessionService
+from signing_service.auth.schemas import TokenPair
+from signing_service.auth.service import SessionService
 
 from .conftest import PASSWORD
 

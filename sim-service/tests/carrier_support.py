@@ -9,12 +9,12 @@ import httpx
 from redis.asyncio import Redis
 
 from sim_service.carrier.breaker import Breaker
-from sim_service.carrier.facts import Priority
-from sim_service.carrier.once.calls import Patience
-from sim_service.carrier.once.client import OnceCarrier
+from sim_service.carrier.models import Priority
+from sim_service.carrier.once.carrier import OnceCarrier
+from sim_service.carrier.once.request import TimeBudget
 from sim_service.carrier.once.tokens import TokenSource
 from sim_service.carrier.once.transport import Transport
-from sim_service.carrier.turns import LocalBook, Turns
+from sim_service.carrier.rate_limiter import LocalReservationStore, RateLimiter
 
 Answer = httpx.Response | Exception
 Answerer = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
@@ -22,9 +22,9 @@ ICCID = "8988280666000000000"
 OLD_TOKEN, NEW_TOKEN = "o" * 3000, "n" * 3000
 
 QUICK = {
-    Priority.PEOPLE: Patience(tries=2, try_seconds=0.5, total_seconds=3),
-    Priority.LISTING: Patience(tries=6, try_seconds=0.5, total_seconds=20),
-    Priority.BACKGROUND: Patience(tries=6, try_seconds=0.5, total_seconds=20),
+    Priority.INTERACTIVE: TimeBudget(tries=2, try_seconds=0.5, total_seconds=3),
+    Priority.LISTING: TimeBudget(tries=6, try_seconds=0.5, total_seconds=20),
+    Priority.BACKGROUND: TimeBudget(tries=6, try_seconds=0.5, total_seconds=20),
 }
 
 
@@ -83,14 +83,14 @@ def transport(script: Answerer, redis: Redis, **options: Any) -> Transport:
     given: dict[str, Any] = {
         "url": "https://carrier/base",
         "versions": ("v2", "v1"),
-        "patience": QUICK,
+        "budgets": QUICK,
         "throttle_seconds": 0.05,
         "list_lag": 0.05,
     }
     breaker = options.pop("breaker", None) or Breaker("test", threshold=20, ttl=0.2)
-    turns = options.pop("turns", None) or Turns(LocalBook(10_000))
+    limiter = options.pop("limiter", None) or RateLimiter(LocalReservationStore(10_000))
     tokens = options.pop("tokens", None) or token_source(script, redis)
-    return Transport(http, tokens, turns, breaker, **(given | options))
+    return Transport(http, tokens, limiter, breaker, **(given | options))
 
 
 def carrier(script: Answerer, redis: Redis, **options: Any) -> OnceCarrier:

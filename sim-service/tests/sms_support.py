@@ -6,7 +6,7 @@ from once_sandbox.connectivity import sessions
 from once_sandbox.faults.schemas import FaultRule
 from once_sandbox.sms.models import Sms
 from once_sandbox.timeline import settle
-from sim_service.sms.duty import SmsDuty
+from sim_service.messages.sms.jobs import SmsJobs
 
 from .support import Fleet
 
@@ -48,23 +48,23 @@ def fault(fleet: Fleet, kind: str, path: str = "/v?/sims/*/sms", **more: Any) ->
     fleet.sandbox.sandbox.faults.add(FaultRule.model_validate(rule))
 
 
-def duty(fleet: Fleet, *, settled_after: float = 0) -> SmsDuty:
-    """The worker's part. `settled_after` 0: what one look does not find was not sent."""
+def sms_jobs(fleet: Fleet, *, settled_after: float = 0) -> SmsJobs:
+    """`settled_after` 0: what one poll does not find was not sent."""
     resources = fleet.app.state.resources
-    return SmsDuty(resources.sessions, resources.carrier, settled_after=settled_after)
+    return SmsJobs(resources.sessions, resources.carrier, settled_after=settled_after)
 
 
-async def both(fleet: Fleet, *, settled_after: float = 0) -> None:
+async def send_and_poll(fleet: Fleet, *, settled_after: float = 0) -> None:
     """Send what is due, then look at what is under way."""
-    worker = duty(fleet, settled_after=settled_after)
+    worker = sms_jobs(fleet, settled_after=settled_after)
     await worker.send_due()
-    await worker.look()
+    await worker.poll_due()
 
 
-async def work(fleet: Fleet, *, settled_after: float = 0) -> None:
+async def run_all_due(fleet: Fleet, *, settled_after: float = 0) -> None:
     """Let everything fall due and have the worker see to it."""
     await fleet.rows(
         "UPDATE sms_messages SET look_at = now() - interval '1 second' "
         "WHERE look_at IS NOT NULL AND state <> 'scheduled' RETURNING id"
     )
-    await both(fleet, settled_after=settled_after)
+    await send_and_poll(fleet, settled_after=settled_after)

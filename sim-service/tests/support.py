@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import orjson
 from fastapi import FastAPI
+from purgatory.domain.model import ClosedState
 from sqlalchemy import text
 from starlette.types import Receive, Scope, Send
 
@@ -21,11 +22,11 @@ from once_sandbox.sandbox import Sandbox
 from once_sandbox.settings import Settings as SandboxSettings
 from once_sandbox.sims.models import Sim as SandboxSim
 from once_sandbox.world import make_world
-from sim_service.jobs.models import JobKind
-from sim_service.jobs.runner import JobRunner
-from sim_service.lifecycle.reconcile import Reconciler
-from sim_service.links.consumers import DeviceEvents
+from sim_service.inventory.links.consumers import DeviceEvents
+from sim_service.lifecycle.actions.reconciler import ActionReconciler
 from sim_service.settings import Settings
+from sim_service.work.jobs.models import JobKind
+from sim_service.work.jobs.runner import JobRunner
 from sim_service.worker import job_runner, reconciler
 
 
@@ -128,7 +129,7 @@ class Fleet:
     async def calm_breaker(self) -> None:
         """Forget failures of earlier tests."""
         breaker = self.app.state.resources.carrier._transport._breaker
-        breaker._context.handle_end_request()
+        breaker._context.set_state(ClosedState())
 
     def runner(self, **changes: Any) -> JobRunner:
         """A worker's job runner; call `once`."""
@@ -144,7 +145,7 @@ class Fleet:
         job: dict[str, Any] = (await self.platform.get(f"/jobs/{asked.json()['id']}")).json()
         return job
 
-    def reconciler(self, **changes: Any) -> Reconciler:
+    def reconciler(self, **changes: Any) -> ActionReconciler:
         """A worker's reconciler; call `once`."""
         return reconciler(self.settings.model_copy(update=changes), self.app.state.resources)
 
@@ -215,7 +216,7 @@ class Fleet:
 
     async def request(self, kind: JobKind) -> None:
         """Queue a job of a kind that no endpoint asks for."""
-        from sim_service.jobs.service import JobService
+        from sim_service.work.jobs.service import JobService
 
         async with self.sessions.begin() as session:
             await JobService(session).request(kind)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from once_sandbox.faults.schemas import FaultRule
-from sim_service.carrier.errors import CarrierAway
+from sim_service.carrier.errors import CARRIER_UNAVAILABLE_ERRORS
 
 from .support import Fleet
 
@@ -77,7 +77,7 @@ async def test_people_are_answered_from_what_is_known_under_every_fault(fleet: F
         update={"quota_fresh_seconds": 0, "usage_fresh_seconds": 0}
     )
     break_calls(fleet, fault)
-    codes = {error.default_code for error in CarrierAway} | {"SIM_NOT_FOUND"}
+    codes = {error.default_code for error in CARRIER_UNAVAILABLE_ERRORS} | {"SIM_NOT_FOUND"}
     quota = (await fleet.ours.viewer.get(f"/sims/{iccid}/quota/data")).json()
     usage = (await fleet.ours.viewer.get(f"/sims/{iccid}/usage")).json()
     for answer in (quota, usage):

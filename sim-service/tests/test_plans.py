@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sim_service.tables import metadata
 
+from .billing.policy_support import policy_of
+from .messages.test_tickets import opened
 from .support import Fleet
-from .test_policies import policy_of
-from .test_tickets import opened
 
 SMALL = {"job_schedules", "products", "quota_thresholds"}
 """Tables that never hold more than a few rows, or than a few for each organisation."""
@@ -99,7 +99,6 @@ def reads(fleet: Fleet) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-@pytest.mark.timeout(300)
 async def test_no_read_of_the_service_has_to_look_at_a_whole_table(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     job = (await fleet.ours.operator.post("/sims/bulk", json={"action": "disable", "iccids": [iccid]})).json()

@@ -63,7 +63,7 @@ async def process(module: str, env: dict[str, str]) -> AsyncIterator[asyncio.sub
 
 
 async def healthy(port: int) -> bool:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
         try:
             return (await http.get(f"http://127.0.0.1:{port}/health")).status_code == 200
         except httpx.HTTPError:
@@ -104,8 +104,8 @@ async def test_the_worker_syncs_publishes_and_follows_devices(
         CARRIER_DEFAULT_ORGANIZATION=str(organization),
     )
     async with process("sim_service.worker", env) as worker:
-        await eventually(lambda: healthy(port), timeout=30)
-        await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=30)
+        await eventually(lambda: healthy(port), timeout=90)
+        await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=90)
         iccid = sandbox.sims()[0].iccid
         data = DeviceData(id=device, name="pump", type="sensor", iccid=iccid)
         publisher = Publisher(amqp, "test")
@@ -116,9 +116,9 @@ async def test_the_worker_syncs_publishes_and_follows_devices(
         linked = f"SELECT device_id = '{device}' FROM sims WHERE iccid = '{iccid}'"
         await eventually(lambda: _count(database, linked))
         sent = "SELECT count(*) = 0 FROM t_outbox WHERE sent_at IS NULL"
-        await eventually(lambda: _count(database, sent), timeout=30)
+        await eventually(lambda: _count(database, sent), timeout=90)
         await publisher.close()
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
             metrics = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
         assert 'carrier_requests_total{operation="list_sims"' in metrics
         assert 'sim_jobs_total{kind="sync_sims",outcome="succeeded"}' in metrics
@@ -142,7 +142,7 @@ async def _published(amqp: str, at_least: int) -> list[FleetEvent]:
         channel = await connection.channel()
         queue = await channel.get_queue(MONITORING_EVENTS.name)
         found: list[FleetEvent] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found) < at_least:
                 message = await queue.get(no_ack=True, fail=False)
                 if message is None:
@@ -157,7 +157,7 @@ async def _dead(amqp: str, name: str) -> int:
     async with connection:
         channel = await connection.channel()
         queue = await channel.get_queue(name)
-        await eventually(lambda: _got(queue), timeout=20)
+        await eventually(lambda: _got(queue), timeout=90)
         return 1
 
 
@@ -178,7 +178,7 @@ async def test_a_killed_worker_loses_nothing_and_its_job_is_finished(
         JOB_LEASE_SECONDS="2",
     )
     async with process("sim_service.worker", env) as worker:
-        await eventually(lambda: _count(database, "SELECT count(*) > 0 FROM job_pages"), timeout=30)
+        await eventually(lambda: _count(database, "SELECT count(*) > 0 FROM job_pages"), timeout=90)
         worker.kill()
         await worker.wait()
     pages = await database.fetchval("SELECT count(*) FROM job_pages")
@@ -186,7 +186,7 @@ async def test_a_killed_worker_loses_nothing_and_its_job_is_finished(
     sandbox.calls.clear()
     async with process("sim_service.worker", env):
         done = "SELECT count(*) = 1 FROM jobs WHERE kind = 'sync_sims' AND state = 'succeeded'"
-        await eventually(lambda: _count(database, done), timeout=30)
+        await eventually(lambda: _count(database, done), timeout=90)
     assert await database.fetchval("SELECT count(*) FROM sims") == 250
     assert sandbox.called("/v2/sims") <= 3 - pages + 1
 
@@ -218,11 +218,11 @@ async def test_what_is_due_is_sent_while_what_is_under_way_is_still_looked_at(
     path = f"/v?/sims/{asleep}/sms"
     sandbox.sandbox.faults.add(FaultRule(kind="delay", path=path, method="GET", seconds=20))
     async with process("sim_service.worker", env):
-        await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=30)
+        await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=90)
         await database.execute(MESSAGE, asleep, "sent", "earlier", "77")
-        await eventually(lambda: _called(sandbox, f"{asleep}/sms"), timeout=10)
+        await eventually(lambda: _called(sandbox, f"{asleep}/sms"), timeout=90)
         await database.execute(MESSAGE, awake, "pending", "now", None)
-        await eventually(lambda: _called(sandbox, f"{awake}/sms"), timeout=10)
+        await eventually(lambda: _called(sandbox, f"{awake}/sms"), timeout=90)
 
 
 async def _called(sandbox: SandboxUnderTest, part: str) -> bool:
@@ -232,8 +232,10 @@ async def _called(sandbox: SandboxUnderTest, part: str) -> bool:
 async def test_the_api_process_answers(fresh: Settings, sandbox: SandboxUnderTest) -> None:
     port = free_port()
     async with process("sim_service", environment(fresh, PORT=str(port))):
-        await eventually(lambda: healthy(port), timeout=30)
-        async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}") as http:
+        await eventually(lambda: healthy(port), timeout=90)
+        async with httpx.AsyncClient(
+            timeout=60, trust_env=False, base_url=f"http://127.0.0.1:{port}"
+        ) as http:
             paths = (await http.get("/api/v1/sim/openapi.json")).json()["paths"]
             assert "/api/v1/sims/{iccid}/quota/{kind}" in paths
             assert (await http.get("/api/v1/sims")).json()["error"]["code"] == "UNAUTHORIZED"

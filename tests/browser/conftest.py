@@ -10,18 +10,7 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
+from playwright.async_api import Browser, Page
 
 
 @pytest.fixture

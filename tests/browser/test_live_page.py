@@ -11,12 +11,12 @@ from playwright.async_api import Page, expect
 
 from fleet_kit.testing import eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.fleet, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.fleet]
 Join = Callable[[], Awaitable[Any]]
 Open = Callable[..., Awaitable[Page]]
 AUDIT = Path(__file__).parents[2] / "gateway" / "tests" / "audit.js"
 LINE = re.compile(r"(L[0-9. ]+){2}")
-SLOW = 30_000
+SLOW = 60_000
 """Milliseconds within which a fleet on a busy machine has to show what it was told."""
 
 
@@ -146,7 +146,7 @@ async def test_logging_out_ends_the_session_everywhere(join: Join, open_page: Op
         answer = await person.http.get("/auth/me", headers=headers)
         return bool(answer.status_code == 401)
 
-    await eventually(refused, timeout=10)
+    await eventually(refused, timeout=90)
     await expect(page.get_by_role("button", name="Log in")).to_be_visible()
     await page.reload()
     await expect(page.get_by_role("button", name="Log in")).to_be_visible()

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 TELEMETRY_EXCHANGE = "amq.topic"
 EVENTS_EXCHANGE = "fleet.events"
 DEAD_EXCHANGE = "fleet.dead"
-TASKS_EXCHANGE = "fleet.tasks"
 
 RETRY_DELAYS_SECONDS = (1, 5, 30, 120)
 """Delay before each further attempt of a message; one queue with a time to live for each."""
@@ -77,23 +76,6 @@ QUEUES = (MONITORING_TELEMETRY, MONITORING_EVENTS, DEVICE_EVENTS, SIM_EVENTS)
 
 
 @dataclass(frozen=True)
-class TaskQueue:
-    """A durable quorum queue of hints that work is due, bound under its own name.
-
-    What is due is kept in the service's database and told again, so a hint that nobody took in time is
-    dropped: it needs neither waiting queues nor dead letters.
-    """
-
-    name: str
-    lifetime_seconds: int = 60
-
-
-SIM_TASKS = TaskQueue("sim.tasks")
-
-TASK_QUEUES = (SIM_TASKS,)
-
-
-@dataclass(frozen=True)
 class Exchange:
     """A durable topic exchange."""
 
@@ -101,7 +83,7 @@ class Exchange:
     type: str = "topic"
 
 
-EXCHANGES = (Exchange(EVENTS_EXCHANGE), Exchange(DEAD_EXCHANGE), Exchange(TASKS_EXCHANGE))
+EXCHANGES = (Exchange(EVENTS_EXCHANGE), Exchange(DEAD_EXCHANGE))
 
 
 @dataclass(frozen=True)
@@ -114,10 +96,7 @@ class DeclaredQueue:
 
 def declared_queues() -> list[DeclaredQueue]:
     """Every durable queue of the fleet with its arguments, the same for definitions and declaration."""
-    return [
-        *(declared for queue in QUEUES for declared in declare(queue)),
-        *(declare_tasks(queue) for queue in TASK_QUEUES),
-    ]
+    return [declared for queue in QUEUES for declared in declare(queue)]
 
 
 def declare(queue: Queue) -> list[DeclaredQueue]:
@@ -135,18 +114,6 @@ def declare(queue: Queue) -> list[DeclaredQueue]:
     )
     dead = DeclaredQueue(queue.dead, {"x-queue-type": "quorum"})
     return [main, *_waiting(queue), dead]
-
-
-def declare_tasks(queue: TaskQueue) -> DeclaredQueue:
-    """The one queue of hints."""
-    return DeclaredQueue(
-        queue.name,
-        {
-            "x-queue-type": "quorum",
-            "x-delivery-limit": DELIVERY_LIMIT,
-            "x-message-ttl": queue.lifetime_seconds * 1000,
-        },
-    )
 
 
 def _waiting(queue: Queue) -> list[DeclaredQueue]:
@@ -168,10 +135,7 @@ def _waiting(queue: Queue) -> list[DeclaredQueue]:
 
 def declared_bindings() -> list[tuple[str, str, str]]:
     """(exchange, queue, routing key) of every binding, dead letters included."""
-    return [
-        *(pair for queue in QUEUES for pair in bindings_of(queue)),
-        *((TASKS_EXCHANGE, queue.name, queue.name) for queue in TASK_QUEUES),
-    ]
+    return [binding for queue in QUEUES for binding in bindings_of(queue)]
 
 
 def bindings_of(queue: Queue) -> list[tuple[str, str, str]]:

@@ -7,6 +7,8 @@ from fleet_kit.database import NAMING
 from fleet_kit.idempotency import idempotency_table
 from fleet_kit.outbox import outbox_table
 
+SOURCE = "device-service"
+
 
 class Base(DeclarativeBase):
     """Base of every entity; its metadata is what migrations must produce."""

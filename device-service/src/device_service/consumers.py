@@ -1,5 +1,6 @@
-"""What other services tell this one, by way of the queue `device.events`."""
+"""Events of the other services, by way of the queue `device.events`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -7,23 +8,21 @@ from uuid import UUID
 from device_service.presence.service import PresenceService
 from device_service.sim_links.service import SimLinkService
 from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryPresence
-from fleet_kit.consumer import Failure
-from fleet_kit.delivery import Delivery
-from fleet_kit.event_handlers import pausing_while_away, read_events
+from fleet_kit.event_handlers import hold_while_unavailable
 
 
 @dataclass
 class _Batch:
-    """What a batch comes down to: only the newest word on each device and each SIM matters."""
+    """What a batch comes down to: only the newest state of each device and each SIM matters."""
 
-    heard: dict[tuple[UUID, UUID], datetime] = field(default_factory=dict)
+    last_seen: dict[tuple[UUID, UUID], datetime] = field(default_factory=dict)
     links: dict[tuple[UUID, str], UUID | None] = field(default_factory=dict)
 
     def fold(self, event: FleetEvent) -> None:
         if isinstance(event, TelemetryPresence):
             for device in event.data.devices:
                 key = (event.owner, device.id)
-                self.heard[key] = max(self.heard.get(key, device.last_seen), device.last_seen)
+                self.last_seen[key] = max(self.last_seen.get(key, device.last_seen), device.last_seen)
         elif isinstance(event, SimUpdated):
             self.links[event.owner, event.data.iccid] = event.data.device_id
 
@@ -34,13 +33,11 @@ class EventsConsumer:
     def __init__(self, presence: PresenceService, sim_links: SimLinkService) -> None:
         self._presence, self._sim_links = presence, sim_links
 
-    async def __call__(self, deliveries: list[Delivery]) -> list[Failure]:
-        """Handle a batch; raises Pause while Postgres is away."""
+    async def handle(self, events: Iterable[FleetEvent]) -> None:
+        """Handle a batch; raises DependencyUnavailable while Postgres does not answer."""
         batch = _Batch()
-        events, failures = read_events(deliveries)
-        for _, event in events:
+        for event in events:
             batch.fold(event)
-        with pausing_while_away():
-            await self._presence.heard(batch.heard)
-            await self._sim_links.follow(batch.links)
-        return failures
+        with hold_while_unavailable():
+            await self._presence.record(batch.last_seen)
+            await self._sim_links.apply(batch.links)

@@ -18,12 +18,13 @@ from device_service.devices import api as devices
 from device_service.devices import read as device_read
 from device_service.devices.changes import Caches
 from device_service.presence import api as presence
+from device_service.registration import api as registration
 from device_service.settings import DeviceSettings
 from device_service.telemetry import api as telemetry
 from device_service.telemetry.service import TelemetryService
 from fleet_kit.app import create_app
 from fleet_kit.batched_reads import BatchedReads
-from fleet_kit.bootstrap import open_common
+from fleet_kit.bootstrap import open_clients
 from fleet_kit.database import create_engine, create_sessions
 from fleet_kit.health import Check
 
@@ -45,18 +46,27 @@ def create(settings: DeviceSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = create_engine(settings, name=NAME)
-        async with open_common(settings, NAME) as common:
+        async with open_clients(settings, NAME) as clients:
             state = app.state
             state.engine, state.sessions = engine, create_sessions(engine)
-            state.verifier, state.publisher, state.redis = common.verifier, common.publisher, common.redis
-            state.caches = caches(common.redis, common.denylist.reads)
+            state.verifier, state.publisher, state.redis = clients.verifier, clients.publisher, clients.redis
+            state.caches = caches(clients.redis, clients.denylist.reads)
             state.authenticator = Authenticator(state.sessions, state.caches.credentials)
             state.broker = BrokerService(state.authenticator, settings.broker_vhost)
-            state.telemetry = TelemetryService(common.publisher)
+            state.telemetry = TelemetryService(clients.publisher)
             yield
         await engine.dispose()
 
-    features = (device_read, devices, presence, configuration, credentials, device_events, telemetry)
+    features = (
+        device_read,
+        registration,
+        devices,
+        presence,
+        configuration,
+        credentials,
+        device_events,
+        telemetry,
+    )
     return create_app(
         service="device",
         settings=settings,

@@ -1,21 +1,30 @@
 """The worker: outbox relay, consumer of sightings, sweeper, closer of sessions."""
 
-from sqlalchemy import text
+from collections.abc import Awaitable, Callable
+from functools import partial
 
+import httpx
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from device_service.broker_sessions.service import SessionCloser, broker_management
 from device_service.consumers import EventsConsumer
 from device_service.main import caches
 from device_service.presence.service import PresenceService
-from device_service.sessions.service import SessionCloser, broker_management
-from device_service.settings import settings
+from device_service.settings import DeviceSettings, settings
 from device_service.sim_links.service import SimLinkService
 from fleet_contracts.topology import DEVICE_EVENTS
+from fleet_kit import idempotency
 from fleet_kit.batched_reads import BatchedReads
 from fleet_kit.consumer import BatchConsumer
 from fleet_kit.database import create_engine, create_sessions
-from fleet_kit.denylist import open_redis
+from fleet_kit.event_handlers import on_event_batch
+from fleet_kit.health import Check
 from fleet_kit.messaging import Publisher
+from fleet_kit.redis_client import open_redis
 from fleet_kit.relay import OutboxRelay
-from fleet_kit.worker import every, main, run_worker
+from fleet_kit.worker import Job, every, main, run_worker
 
 NAME = "device-worker"
 PURGE_EVERY_SECONDS = 3600
@@ -25,51 +34,78 @@ CLOSE_SESSIONS_SECONDS = 0.5
 async def run() -> None:
     """Run every job of the service until it is asked to stop."""
     config = settings()
-    url = config.amqp_url.get_secret_value()
     engine = create_engine(config, name=NAME)
     redis = open_redis(config.redis_url.get_secret_value())
-    publisher = Publisher(url, NAME, timeout_seconds=config.publish_timeout_seconds)
-    sessions, copies = create_sessions(engine), caches(redis, BatchedReads(redis))
-    presence = PresenceService(sessions, copies, offline_after_seconds=config.device_offline_after_seconds)
-    handler = EventsConsumer(presence, SimLinkService(sessions, copies))
-    consumer = BatchConsumer(url, DEVICE_EVENTS, handler, publisher, NAME)
-    relay = OutboxRelay(engine, publisher)
+    publisher = Publisher(
+        config.amqp_url.get_secret_value(), NAME, timeout_seconds=config.publish_timeout_seconds
+    )
     management = broker_management(config)
-    closer = SessionCloser(sessions, management)
-
-    async def sweep() -> None:
-        # While sightings do not arrive, silence says nothing about the devices.
-        await consumer.check()
-        await presence.sweep()
-
-    async def postgres() -> None:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-
+    worker = Worker(config, engine, redis, publisher, management)
     try:
-        await run_worker(
-            NAME,
-            config,
-            {
-                "relay": relay.run,
-                "consume": consumer.run,
-                "sweep": lambda: every(config.device_sweep_every_seconds, sweep, name="sweep"),
-                "close sessions": lambda: every(CLOSE_SESSIONS_SECONDS, closer.round, name="close sessions"),
-                "purge": lambda: every(PURGE_EVERY_SECONDS, relay.purge, name="purge"),
-            },
-            checks={
-                "postgres": postgres,
-                "consumer": consumer.check,
-                "broker": publisher.check,
-                "redis": redis.ping,
-            },
-            stops=[consumer.stop],
-        )
+        await run_worker(NAME, config, worker.jobs(), checks=worker.checks(), stops=[worker.consumer.stop])
     finally:
         await management.aclose()
         await publisher.close()
         await redis.aclose()
         await engine.dispose()
+
+
+class Worker:
+    """Everything that one worker process runs."""
+
+    def __init__(
+        self,
+        config: DeviceSettings,
+        engine: AsyncEngine,
+        redis: Redis,
+        publisher: Publisher,
+        management: httpx.AsyncClient,
+    ) -> None:
+        self._config, self._engine, self._redis, self._publisher = config, engine, redis, publisher
+        self._sessions = sessions = create_sessions(engine)
+        cached = caches(redis, BatchedReads(redis))
+        self._presence = PresenceService(
+            sessions, cached, offline_after_seconds=config.device_offline_after_seconds
+        )
+        events = on_event_batch(EventsConsumer(self._presence, SimLinkService(sessions, cached)).handle)
+        url = config.amqp_url.get_secret_value()
+        self.consumer = BatchConsumer(url, DEVICE_EVENTS, events, publisher, NAME)
+        self._relay = OutboxRelay(engine, publisher)
+        self._closer = SessionCloser(sessions, management)
+
+    def jobs(self) -> dict[str, Job]:
+        """Every job by name."""
+        rounds: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
+            "sweep": (self._config.device_sweep_every_seconds, self._sweep),
+            "close sessions": (CLOSE_SESSIONS_SECONDS, self._closer.close_due),
+            "purge events": (PURGE_EVERY_SECONDS, self._relay.purge),
+            "purge requests": (
+                PURGE_EVERY_SECONDS,
+                partial(idempotency.delete_expired, self._sessions),
+            ),
+        }
+        jobs: dict[str, Job] = {"relay": self._relay.run, "consume": self.consumer.run}
+        for name, (pause, job) in rounds.items():
+            jobs[name] = partial(every, pause, job, name=name)
+        return jobs
+
+    def checks(self) -> dict[str, Check]:
+        """What /health asks."""
+        return {
+            "postgres": self._postgres,
+            "consumer": self.consumer.check,
+            "broker": self._publisher.check,
+            "redis": self._redis.ping,
+        }
+
+    async def _sweep(self) -> None:
+        # While sightings do not arrive, silence says nothing about the devices.
+        await self.consumer.check()
+        await self._presence.sweep()
+
+    async def _postgres(self) -> None:
+        async with self._engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
 
 
 if __name__ == "__main__":

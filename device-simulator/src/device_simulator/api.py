@@ -11,6 +11,7 @@ import httpx
 
 from device_simulator.credentials import Credential
 from device_simulator.errors import CannotStart
+from device_simulator.tls import tls_context
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,9 @@ class FleetApi:
     """A logged-in user of the platform. Waits up to `patience` seconds for a gateway that is not up yet."""
 
     def __init__(self, gateway_url: str, patience: float) -> None:
-        self._client = httpx.AsyncClient(base_url=f"{gateway_url.rstrip('/')}/api/v1", timeout=30)
+        self._client = httpx.AsyncClient(
+            base_url=f"{gateway_url.rstrip('/')}/api/v1", verify=tls_context(), timeout=30
+        )
         self._patience = patience
 
     async def __aenter__(self) -> Self:

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 
 from device_simulator.simcards import SimCards
+from device_simulator.tls import tls_context
 from fleet_contracts.telemetry import Reading, format_ts
 
 log = logging.getLogger(__name__)
@@ -43,16 +45,31 @@ class CarrierUsage:
             entry: dict[str, Any] = {"iccid": iccid, "bytes": used}
             self._entries.append(entry | ({"at": format_ts(reading.ts)} if self._dated else {}))
 
-    async def run(self) -> None:
-        """Book what was collected until cancelled; call `flush` afterwards."""
-        async with httpx.AsyncClient(timeout=30) as http:
-            while True:
-                await asyncio.sleep(PAUSE)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Book what is collected while inside the context, and the rest when it ends.
+
+        A request is never cut off: the bytes in it would be booked a second time.
+        """
+        ended = asyncio.Event()
+        booking = asyncio.create_task(self._book_until(ended))
+        try:
+            yield
+        finally:
+            ended.set()
+            await booking
+            await self.flush()
+
+    async def _book_until(self, ended: asyncio.Event) -> None:
+        async with httpx.AsyncClient(verify=tls_context(), timeout=30) as http:
+            while not ended.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), PAUSE)
                 await self._book(http)
 
     async def flush(self) -> None:
         """Book the rest, and say what became of all."""
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx.AsyncClient(verify=tls_context(), timeout=30) as http:
             await self._book(http)
         log.info(
             "bytes at the carrier: booked %d, refused %d, unsure %d, of devices without SIM %d",
@@ -70,7 +87,7 @@ class CarrierUsage:
                 answer = await http.post(self._url, json=part)
                 answer.raise_for_status()
             except httpx.ConnectError:
-                log.warning("the carrier's sandbox is away; its usage waits")
+                log.warning("the carrier's sandbox is unavailable; its usage waits")
                 return
             except httpx.HTTPError as error:
                 log.warning("usage may be missing at the carrier: %s", error)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from device_simulator.access import DEFAULT_FILE, PASSWORD_VARIABLE, Overrides, read_access
+from device_simulator.access import DEFAULT_FILE, PASSWORD_VARIABLE, Access, Overrides, read_access
 from device_simulator.device import Pace
 from device_simulator.errors import CannotStart
 from device_simulator.profiles import DevicesFile, blueprints
@@ -18,6 +18,30 @@ from device_simulator.timeline import Timeline
 STATE_NAME = "simulator-devices.json"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+Email = Annotated[
+    str | None,
+    typer.Option(envvar="FLEET_EMAIL", help=f"Who owns the devices; password in {PASSWORD_VARIABLE}."),
+]
+StateFile = Annotated[
+    Path | None,
+    typer.Option(help=f"Where device keys are kept, else {STATE_NAME} beside the access file."),
+]
+GiveUp = Annotated[float, typer.Option(min=1, help="Seconds after which a reading counts as lost.")]
+Start = Annotated[
+    str | None, typer.Option(help="Measure from this past moment on (2026-11-01T00:00:00Z or -14d).")
+]
+Speed = Annotated[
+    float, typer.Option(min=0.001, max=1_000_000, help="Simulated seconds a real second, with --start.")
+]
+SandboxUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="FLEET_SANDBOX_URL",
+        help="Put SIMs into the devices, and book their data_bytes at this carrier's sandbox.",
+    ),
+]
 
 
 @app.command()
@@ -33,34 +57,16 @@ def simulate_devices(
     config: Annotated[Path | None, typer.Option(help="Another devices.yaml.")] = None,
     access: Annotated[Path | None, typer.Option(help=f"Access file, else {DEFAULT_FILE} if there.")] = None,
     gateway_url: Annotated[str | None, typer.Option(envvar="FLEET_GATEWAY_URL")] = None,
-    email: Annotated[
-        str | None,
-        typer.Option(envvar="FLEET_EMAIL", help=f"Who owns the devices; password in {PASSWORD_VARIABLE}."),
-    ] = None,
+    email: Email = None,
     mqtt: Annotated[str | None, typer.Option(envvar="FLEET_MQTT", help="host:port of MQTT.")] = None,
     amqp: Annotated[str | None, typer.Option(envvar="FLEET_AMQP", help="host:port of AMQP.")] = None,
-    state_file: Annotated[
-        Path | None,
-        typer.Option(help=f"Where device keys are kept, else {STATE_NAME} beside the access file."),
-    ] = None,
+    state_file: StateFile = None,
     prefix: Annotated[str, typer.Option(help="Names of the devices begin with this.")] = "sim",
-    give_up: Annotated[
-        float, typer.Option(min=1, help="Seconds after which a reading counts as lost.")
-    ] = 300,
+    give_up: GiveUp = 300,
     drain: Annotated[float, typer.Option(min=0, help="Seconds for the last confirmations at the end.")] = 30,
-    start: Annotated[
-        str | None, typer.Option(help="Measure from this past moment on (2026-11-01T00:00:00Z or -14d).")
-    ] = None,
-    speed: Annotated[
-        float, typer.Option(min=0.001, max=1_000_000, help="Simulated seconds a real second, with --start.")
-    ] = 1,
-    sandbox_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="FLEET_SANDBOX_URL",
-            help="Put SIMs into the devices, and book their data_bytes at this carrier's sandbox.",
-        ),
-    ] = None,
+    start: Start = None,
+    speed: Speed = 1,
+    sandbox_url: SandboxUrl = None,
     patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for the gateway to come up.")] = 120,
 ) -> None:
     """Simulate devices that report to the fleet, and count what became of every reading."""
@@ -80,7 +86,11 @@ def simulate_devices(
         timeline=timeline,
         sandbox_url=sandbox_url,
     )
-    counts = asyncio.run(simulate(plan, read_access(access, Overrides(gateway_url, email, mqtt, amqp))))
+    _run(plan, read_access(access, Overrides(gateway_url, email, mqtt, amqp)))
+
+
+def _run(plan: Plan, access: Access) -> None:
+    counts = asyncio.run(simulate(plan, access))
     print(counts, flush=True)
     if counts.attempted and not counts.accepted:
         raise typer.Exit(1)

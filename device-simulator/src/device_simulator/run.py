@@ -101,11 +101,8 @@ async def carrier_usage(
         if cards.missing and plan.timeline.simulated:
             raise CannotStart(f"{cards.missing} devices have no SIM, and the organisation has no free ones")
         usage = CarrierUsage(plan.sandbox_url, cards, dated=plan.timeline.simulated)
-        try:
-            async with background(usage.run(), cards.keep_dealing(api, access.email, access.password)):
-                yield usage
-        finally:
-            await usage.flush()
+        async with usage.running(), background(cards.keep_dealing(api, access.email, access.password)):
+            yield usage
 
 
 async def enrolled(plan: Plan, access: Access) -> list[Credential]:

@@ -9,7 +9,7 @@ from device_simulator.errors import CannotStart
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 15.0
+RETRY_SECONDS = 15.0
 """How often more SIMs are looked for while devices are without."""
 
 
@@ -45,7 +45,7 @@ class SimCards:
     async def keep_dealing(self, api: FleetApi, email: str, password: str) -> None:
         """Look for more SIMs until every device has one."""
         while self.missing:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
             try:
                 await api.login(email, password)
                 await self.deal(api)

@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-Answer = asyncio.Future[list[bytes | None]]
+PendingValues = asyncio.Future[list[bytes | None]]
 """The values to come, in the order of the keys; raises ConnectionError when Redis does not answer."""
 
 
@@ -17,16 +17,16 @@ class BatchedReads:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._waiting: list[tuple[tuple[str, ...], Answer]] = []
+        self._waiting: list[tuple[tuple[str, ...], PendingValues]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def ask(self, *keys: str) -> Answer:
-        """Ask without waiting yet; the answer need not be awaited."""
-        answer: Answer = asyncio.get_running_loop().create_future()
-        self._waiting.append((keys, answer))
+    def get(self, *keys: str) -> PendingValues:
+        """Start reading without waiting yet; the result need not be awaited."""
+        pending: PendingValues = asyncio.get_running_loop().create_future()
+        self._waiting.append((keys, pending))
         if self._task is None:
             self._task = asyncio.create_task(self._read())
-        return answer
+        return pending
 
     async def _read(self) -> None:
         try:
@@ -39,7 +39,7 @@ class BatchedReads:
                 answer.cancel()
             self._waiting = []
 
-    async def _answer(self, batch: list[tuple[tuple[str, ...], Answer]]) -> None:
+    async def _answer(self, batch: list[tuple[tuple[str, ...], PendingValues]]) -> None:
         wanted = list(dict.fromkeys(key for keys, _ in batch for key in keys))
         try:
             found: list[Any] = await self._redis.mget(wanted)
@@ -55,7 +55,7 @@ class BatchedReads:
                 answer.set_result([values[key] for key in keys])
 
 
-def _fail(answer: Answer, error: BaseException) -> None:
+def _fail(answer: PendingValues, error: BaseException) -> None:
     """An error of its own for each answer: a shared one would grow with each raise."""
     if not answer.done():
         answer.set_exception(ConnectionError(f"Redis did not answer: {error!r}"[:300]))

@@ -1,4 +1,4 @@
-"""Wiring that every service shares: who checks tokens, and hearing of revocations."""
+"""Clients that every API process opens at its start: HTTP, Redis, the broker, token verification."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,40 +8,41 @@ from dataclasses import dataclass
 import httpx
 from redis.asyncio import Redis
 
-from fleet_kit.denylist import SharedDenylist, open_redis
 from fleet_kit.http_client import open_http
 from fleet_kit.messaging import Publisher
+from fleet_kit.redis_client import open_redis
 from fleet_kit.revocations import OnRevoked, RevocationListener
 from fleet_kit.settings import ServiceSettings
-from fleet_kit.tokens import JwksClient, TokenVerifier
+from fleet_kit.token_denylist import DenylistClient
+from fleet_kit.token_verifier import JwksClient, TokenVerifier
 
 
 @dataclass(frozen=True)
-class Common:
+class ServiceClients:
     """What every API process holds open."""
 
     http: httpx.AsyncClient
     redis: Redis
-    denylist: SharedDenylist
+    denylist: DenylistClient
     verifier: TokenVerifier
     publisher: Publisher
 
 
 @asynccontextmanager
-async def open_common(
+async def open_clients(
     settings: ServiceSettings, name: str, *, on_revoked: OnRevoked | None = None
-) -> AsyncIterator[Common]:
-    """Open it, listen for `token.revoked` in the background, and close it at the end."""
+) -> AsyncIterator[ServiceClients]:
+    """Open them, listen for `token.revoked` in the background, and close them at the end."""
     url = settings.amqp_url.get_secret_value()
     redis = open_redis(settings.redis_url.get_secret_value())
     publisher = Publisher(url, name, timeout_seconds=settings.publish_timeout_seconds)
     async with open_http() as http:
-        denylist = SharedDenylist(redis, http, settings.signing_url)
+        denylist = DenylistClient(redis, http, settings.signing_url)
         keys = JwksClient(http, settings.signing_url)
         verifier = TokenVerifier(keys, denylist, settings.token_issuer, settings.token_audience)
         listener = asyncio.create_task(RevocationListener(url, name, denylist, on_revoked).run())
         try:
-            yield Common(http, redis, denylist, verifier, publisher)
+            yield ServiceClients(http, redis, denylist, verifier, publisher)
         finally:
             listener.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,8 +1,8 @@
 """Consuming in batches: acknowledged only when handled, retried later, dead-lettered with a reason.
 
 What becomes of a message is said by the handler: nothing raised means done, `RetryLater` sends it round the
-waiting queues, `RejectNow` to the dead letters, `Pause` holds the batch because a server is away. Moving a
-message is a confirmed publish followed by the acknowledgement, so nothing is lost in between.
+waiting queues, `RejectNow` to the dead letters, `DependencyUnavailable` holds the batch because a server does
+not answer. Moving a message is a confirmed publish followed by the acknowledgement, so nothing is lost.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from aiormq.exceptions import AMQPError as AiormqError
 
 from fleet_contracts.topology import Queue
 from fleet_kit.consumer_metrics import BATCH_SECONDS, MESSAGES, PAUSES
-from fleet_kit.delivery import Delivery, Mover, RejectNow, RetryLater
+from fleet_kit.failure_router import Delivery, FailureRouter, RejectNow, RetryLater
 from fleet_kit.messaging import Publisher, PublishFailed, connect
 
 log = structlog.get_logger(__name__)
 BROKER_ERRORS = (AMQPError, AiormqError, OSError, TimeoutError, RuntimeError)
 
 
-class Pause(Exception):
-    """A server that the handler needs is away: hold the batch, back off, try it again."""
+class DependencyUnavailable(Exception):
+    """A dependency of the handler is unavailable: hold the batch, back off, try it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class BatchConsumer:
     _paused: bool = field(default=False, init=False)
 
     async def run(self) -> None:
-        """Consume until `stop`; a broker that is away is waited for."""
+        """Consume until `stop`; a broker that is unavailable is waited for."""
         delay = self.backoff[0]
         while not self._stop.is_set():
             try:
@@ -97,6 +97,9 @@ class BatchConsumer:
             connection.close_callbacks.add(lambda *_: inbox.put_nowait(None))
             channel = await connection.channel()
             channel.close_callbacks.add(lambda *_: inbox.put_nowait(None))
+            # Also when the queue is deleted, or moves to another node: the channel stays open then.
+            underlay = await channel.get_underlay_channel()
+            underlay.on_consumer_cancel_callbacks.add(lambda *_: inbox.put_nowait(None))
             await channel.set_qos(prefetch_count=self.prefetch)
             queue = await channel.get_queue(self.queue.name, ensure=False)
             tag = await queue.consume(inbox.put, timeout=10)
@@ -149,7 +152,7 @@ class BatchConsumer:
             failures = await self._until_done(deliveries)
         if failures is None:
             return
-        mover = Mover(self.queue, self.publisher)
+        mover = FailureRouter(self.queue, self.publisher)
         for failure in failures:
             await mover.move(failure.delivery, failure.error)
         await messages[-1].ack(multiple=True)
@@ -161,7 +164,7 @@ class BatchConsumer:
         while True:
             try:
                 return await self.handler(deliveries) or ()
-            except Pause as pause:
+            except DependencyUnavailable as pause:
                 self._paused = True
                 PAUSES.labels(self.queue.name).inc()
                 log.warning("paused", queue=self.queue.name, reason=str(pause))

@@ -1,4 +1,4 @@
-"""Errors with a code and a status, and the one shape in which they leave a service.
+"""Errors with a code and a status, and the body with which every service answers them.
 
 `{"error": {"code", "message", "details", "request_id"}}`: services raise a FleetError, `install` turns it,
 validation failures and anything unexpected into that shape.
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from fleet_kit.away import is_away
+from fleet_kit.availability import is_unavailable
 from fleet_kit.request_id import current_request_id
 
 log = structlog.get_logger(__name__)
@@ -95,7 +95,7 @@ class Unprocessable(FleetError):
     status, default_code = 422, "VALIDATION_FAILED"
 
 
-class _Later(FleetError):
+class _Retryable(FleetError):
     def __init__(
         self,
         message: str,
@@ -113,19 +113,19 @@ class _Later(FleetError):
         return {"Retry-After": str(self.retry_after)}
 
 
-class TooManyRequests(_Later):
+class TooManyRequests(_Retryable):
     """The caller's allowance is used up."""
 
     status, default_code = 429, "RATE_LIMITED"
 
 
-class Unavailable(_Later):
-    """Something this request needs is away; the same request may succeed later."""
+class Unavailable(_Retryable):
+    """Something this request needs is unavailable; the same request may succeed later."""
 
     status, default_code = 503, "UNAVAILABLE"
 
 
-class BadGateway(_Later):
+class BadGateway(_Retryable):
     """A system beyond this one answered with nonsense."""
 
     status, default_code = 502, "BAD_GATEWAY"
@@ -159,19 +159,26 @@ def invalid(field: str, message: str, *, code: str | None = None) -> Unprocessab
     )
 
 
-def within(field: str, error: Unprocessable) -> Unprocessable:
+def prefix_field(field: str, error: Unprocessable) -> Unprocessable:
     """A 422 of `invalid` where what it names stands inside another field."""
     (inner,) = error.details["fields"]
     return invalid(f"{field}.{inner['field']}", inner["message"], code=error.code)
 
 
 def install(app: FastAPI) -> None:
-    """Give every failure of the application the one shape."""
+    """Make the application answer every failure with the same body."""
     app.add_exception_handler(FleetError, _on_fleet_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
-    for away in (InterfaceError, OperationalError, PoolTimeout, DBAPIError, ConnectionError, TimeoutError):
-        app.add_exception_handler(away, _on_away)
+    for unavailable in (
+        InterfaceError,
+        OperationalError,
+        PoolTimeout,
+        DBAPIError,
+        ConnectionError,
+        TimeoutError,
+    ):
+        app.add_exception_handler(unavailable, _on_unavailable)
 
 
 async def _on_fleet_error(_: Request, error: Exception) -> JSONResponse:
@@ -244,11 +251,11 @@ async def _on_http(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse(error_body(code, str(error.detail)), error.status_code, headers=error.headers)
 
 
-async def _on_away(request: Request, error: Exception) -> JSONResponse:
-    if not is_away(error):
+async def _on_unavailable(request: Request, error: Exception) -> JSONResponse:
+    if not is_unavailable(error):
         return unexpected(request.url.path, error)
-    log.warning("a server is away", error=type(error).__name__, path=request.url.path)
-    return error_response(Unavailable("a server that this needs is away, try again"))
+    log.warning("a dependency is unavailable", error=type(error).__name__, path=request.url.path)
+    return error_response(Unavailable("a dependency of this request is unavailable, try again"))
 
 
 def unexpected(path: str, error: Exception) -> JSONResponse:

@@ -5,7 +5,7 @@ repetition waits for the first and then sees its answer.
 """
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -14,10 +14,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.database import DbSession
+from fleet_kit.database import DbSession, Sessions
 from fleet_kit.errors import Conflict
 
 TABLE = "t_idempotency_keys"
+RETENTION = timedelta(days=7)
+"""A request may be repeated with its key for so long, where the service has no setting for it."""
+_BATCH_ROWS = 5_000
 
 
 def idempotency_table(metadata: MetaData) -> Table:
@@ -65,7 +68,15 @@ class Idempotency:
             await self._session.execute(_table.update().where(*where).values(body=body))
 
 
-async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
+async def delete_expired(sessions: Sessions) -> None:
+    """Delete all keys older than RETENTION, a batch a transaction."""
+    deleted = _BATCH_ROWS
+    while deleted == _BATCH_ROWS:
+        async with sessions.begin() as session:
+            deleted = await delete_older_than(session, datetime.now(UTC) - RETENTION, _BATCH_ROWS)
+
+
+async def delete_older_than(session: AsyncSession, before: datetime, limit: int) -> int:
     """Delete at most `limit` keys that were used before a moment; how many went.
 
     A request that is repeated later with such a key is a new one.
@@ -77,7 +88,7 @@ async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
 
 
 async def fingerprint(request: Request) -> str:
-    """What tells a request from others that carry the same key."""
+    """Distinguishes a request from others that carry the same key."""
     content = request.method.encode() + request.url.path.encode() + await request.body()
     return hashlib.sha256(content).hexdigest()
 

@@ -18,7 +18,7 @@ HEARTBEAT_SECONDS = 15
 
 
 class PublishFailed(Exception):
-    """The broker did not confirm: unroutable, refused, away or too slow. The message may be sent again."""
+    """Not confirmed by the broker (unroutable, refused, unavailable, slow); it may be sent again."""
 
 
 async def connect(url: str, name: str, *, timeout: float = 5.0) -> AbstractConnection:

@@ -1,4 +1,4 @@
-"""The outbox: events saved in the transaction of the change they tell of."""
+"""The outbox: events saved in the transaction of the change they describe."""
 
 import zlib
 
@@ -14,13 +14,13 @@ from sqlalchemy import (
     Uuid,
     func,
     insert,
-    select,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_contracts.events import FleetEvent, encode_event
 from fleet_kit.database import UtcDateTime
+from fleet_kit.notifications import notify
 from fleet_kit.request_id import current_request_id
 
 TABLE = "t_outbox"
@@ -64,7 +64,7 @@ class Outbox:
         await self._session.execute(insert(_table), [_row(event) for event in events])
         if not self._session.info.get(CHANNEL):
             self._session.info[CHANNEL] = True
-            await self._session.execute(select(func.pg_notify(CHANNEL, "")))
+            await notify(self._session, CHANNEL)
 
 
 def bucket_of(aggregate: str) -> int:

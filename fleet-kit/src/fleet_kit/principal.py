@@ -56,7 +56,7 @@ class Principal:
 
 
 async def current_principal(request: Request) -> Principal:
-    """The bearer of the request's token; raises Unauthorized, or Unavailable if nobody can tell."""
+    """The bearer of the request's token; raises Unauthorized, or Unavailable if it cannot be checked."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("send a token as `Authorization: Bearer …`")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy import MetaData, Row, delete, func, select, update
@@ -14,19 +13,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fleet_contracts.topology import EVENTS_EXCHANGE
-from fleet_kit.idempotency import idempotency_table
+from fleet_kit.availability import unexpected
 from fleet_kit.messaging import Publisher, PublishFailed
-from fleet_kit.outbox import BUCKETS, CHANNEL, outbox_table
+from fleet_kit.notifications import Notifications
+from fleet_kit.outbox import CHANNEL, outbox_table
 from fleet_kit.request_id import HEADER
 
 log = structlog.get_logger(__name__)
 _table = outbox_table(MetaData())
-_keys = idempotency_table(MetaData())
 _LOCK_CLASS = 0x0F1EE7
 BATCH = 200
 KEEP_SENT = timedelta(days=1)
-KEEP_KEYS = timedelta(days=7)
-"""A request may be repeated with its Idempotency-Key for so long."""
+PURGE_BATCH = 10_000
+"""Events deleted in one transaction, which has to end before the statement's timeout."""
 
 SENT = Counter("fleet_outbox_sent_total", "Events that the broker has confirmed")
 FAILED = Counter("fleet_outbox_failed_total", "Publishes of events that were not confirmed")
@@ -35,7 +34,7 @@ LAG = Gauge("fleet_outbox_lag_seconds", "Age of the oldest event that waits in t
 
 
 class OutboxRelay:
-    """Polls the outbox; NOTIFY only makes it look sooner.
+    """Polls the outbox; NOTIFY only wakes it earlier.
 
     Several may run: an advisory lock lets one relay at a time work on a bucket. An aggregate stops at its
     first failure, so its events never overtake each other.
@@ -43,42 +42,42 @@ class OutboxRelay:
 
     def __init__(self, engine: AsyncEngine, publisher: Publisher, *, poll_seconds: float = 1.0) -> None:
         self._engine, self._publisher, self._poll = engine, publisher, poll_seconds
-        self._wake = asyncio.Event()
+        self._notifications = Notifications(engine, CHANNEL)
 
     async def run(self) -> None:
-        """Relay until cancelled; a server that is away is waited for."""
-        listener = asyncio.create_task(self._listen())
-        try:
+        """Relay until cancelled; a server that is unavailable is waited for."""
+        async with self._notifications.listening():
             while True:
-                self._wake.clear()
-                sent = await self._sweep_safely()
-                if not sent:
-                    await self._wait()
-        finally:
-            listener.cancel()
+                if not await self._sweep_safely():
+                    await self._notifications.wait(self._poll)
 
     async def sweep(self) -> int:
-        """One pass over all buckets; the number of events confirmed."""
+        """One pass over the buckets that hold events; the number of events confirmed."""
         sent = 0
-        for bucket in range(BUCKETS):
+        for bucket in await self._waiting_buckets():
             sent += await self._relay_bucket(bucket)
         return sent
 
     async def _sweep_safely(self) -> int:
         try:
-            sent = await self.sweep()
-            await self._measure()
-            return sent
+            return await self.sweep()
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("the database is away", error=repr(error))
+            log.warning("outbox not relayed, trying again", error=repr(error), exc_info=unexpected(error))
             return 0
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(self._poll):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+    async def _waiting_buckets(self) -> Sequence[int]:
+        """One query where nothing waits: every worker asks each second. It also tells the metrics."""
+        age = func.extract("epoch", func.now() - func.min(_table.c.created_at))
+        statement = (
+            select(_table.c.bucket, func.count().label("events"), age.label("age"))
+            .where(_table.c.sent_at.is_(None))
+            .group_by(_table.c.bucket)
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(statement)).all()
+        PENDING.set(sum(row.events for row in rows))
+        LAG.set(max((float(row.age) for row in rows), default=0.0))
+        return sorted(row.bucket for row in rows)
 
     async def _relay_bucket(self, bucket: int) -> int:
         async with self._engine.begin() as connection:
@@ -119,37 +118,15 @@ class OutboxRelay:
             confirmed.append(row.id)
         return confirmed
 
-    async def _measure(self) -> None:
-        async with self._engine.begin() as connection:
-            unsent = _table.c.sent_at.is_(None)
-            age = func.extract("epoch", func.now() - func.min(_table.c.created_at))
-            row = (await connection.execute(select(func.count(), age).where(unsent))).one()
-            PENDING.set(row[0])
-            LAG.set(float(row[1] or 0))
-
     async def purge(self) -> int:
-        """Remove events sent more than KEEP_SENT ago, and old idempotency keys; the number of events."""
-        async with self._engine.begin() as connection:
-            await connection.execute(delete(_keys).where(_keys.c.created_at < func.now() - KEEP_KEYS))
-            statement = delete(_table).where(_table.c.sent_at < func.now() - KEEP_SENT)
-            return (await connection.execute(statement)).rowcount
-
-    async def _listen(self) -> None:
-        """Wake at NOTIFY; whenever this fails the poll alone goes on."""
-        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        while True:
-            try:
-                connection = await asyncpg.connect(url, timeout=5)
-                try:
-                    await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
-                    while not connection.is_closed():
-                        await asyncio.sleep(5)
-                        await connection.execute("SELECT 1")
-                finally:
-                    connection.terminate()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.debug("not listening", error=repr(error))
-                await asyncio.sleep(1)
+        """Delete events sent more than KEEP_SENT ago; how many went."""
+        total, deleted = 0, PURGE_BATCH
+        while deleted == PURGE_BATCH:
+            old = select(_table.c.id).where(_table.c.sent_at < func.now() - KEEP_SENT).limit(PURGE_BATCH)
+            async with self._engine.begin() as connection:
+                deleted = (await connection.execute(delete(_table).where(_table.c.id.in_(old)))).rowcount
+            total += deleted
+        return total
 
 
 async def _unsent(connection: AsyncConnection, bucket: int) -> Sequence[Row[Any]]:

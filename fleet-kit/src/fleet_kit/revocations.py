@@ -1,4 +1,4 @@
-"""Hears `token.revoked` in every API process, over an exclusive queue that lives as long as the process."""
+"""Receives `token.revoked` in every API process, over an exclusive queue that ends with the process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,21 +12,21 @@ from pydantic import ValidationError
 
 from fleet_contracts.events import TokenRevoked, TokenRevokedData, parse_event
 from fleet_contracts.topology import EVENTS_EXCHANGE
-from fleet_kit.denylist import SharedDenylist
 from fleet_kit.messaging import connect
+from fleet_kit.token_denylist import DenylistClient
 
 log = structlog.get_logger(__name__)
 OnRevoked = Callable[[TokenRevokedData], Awaitable[None]]
 
 
 class RevocationListener:
-    """Fills the denylist's local memory and tells whoever asked.
+    """Fills the denylist's local memory and calls `on_revoked`.
 
     It only makes refusal faster: while it cannot reach the broker, Redis and signing-service still answer.
     """
 
     def __init__(
-        self, url: str, name: str, denylist: SharedDenylist, on_revoked: OnRevoked | None = None
+        self, url: str, name: str, denylist: DenylistClient, on_revoked: OnRevoked | None = None
     ) -> None:
         self._url, self._name, self._denylist, self._on_revoked = url, name, denylist, on_revoked
 

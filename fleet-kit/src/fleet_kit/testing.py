@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jwt
 
 from fleet_kit.principal import Principal, Role
-from fleet_kit.tokens import ALGORITHM, Jwk, TokenVerifier, claims_of
+from fleet_kit.token_verifier import ALGORITHM, Jwk, TokenVerifier, claims_of
 
 T = TypeVar("T")
 ISSUER, AUDIENCE = "fleet-signing", "fleet"
@@ -26,7 +26,7 @@ class NothingRevoked:
         self.revoked: set[str] = set()
 
     async def is_revoked(self, jti: str, sid: str) -> bool:
-        """See fleet_kit.denylist.Denylist."""
+        """See fleet_kit.token_denylist.Denylist."""
         return bool({jti, sid} & self.revoked)
 
 
@@ -49,7 +49,7 @@ class TokenFactory:
         self.jwk: Jwk = {name: _text(value) for name, value in public.items()} | {"kid": self.kid}
 
     async def key(self, kid: str) -> Jwk | None:
-        """See fleet_kit.tokens.KeySource."""
+        """See fleet_kit.token_verifier.KeySource."""
         return self.jwk if kid == self.kid else None
 
     def verifier(self) -> TokenVerifier:
@@ -91,10 +91,14 @@ def _text(value: str | bytes) -> str:
 async def eventually(
     check: Callable[[], Awaitable[T]],
     *,
-    timeout: float = 10.0,
-    every: float = 0.05,
+    timeout: float = 60.0,
+    every: float = 0.02,
 ) -> T:
-    """The first truthy answer; an AssertionError counts as not yet. Fails at the deadline."""
+    """The first truthy answer; an AssertionError counts as not yet. Fails at the deadline.
+
+    Asks after `every` seconds and then less and less often: who waits for a minute leaves the cores to the
+    processes it waits for.
+    """
     deadline = time.monotonic() + timeout
     while True:
         problem: AssertionError
@@ -108,3 +112,4 @@ async def eventually(
         if time.monotonic() > deadline:
             raise problem
         await asyncio.sleep(every)
+        every = min(every * 1.2, 0.5)

@@ -7,10 +7,10 @@ from typing import Any
 from fleet_infra.broker_users import BROKER_ADMIN
 from fleet_infra.databases import DATABASES
 from fleet_infra.files import write_private
+from fleet_infra.fleet_servers import FleetServers
 from fleet_infra.layout import Layout
 from fleet_infra.programs import PUSH_USERNAME, database_url, sandbox_url
 from fleet_infra.secret_store import Secrets
-from fleet_infra.servers_of_fleet import FleetServers
 from fleet_infra.settings import FleetSettings
 
 

@@ -12,7 +12,6 @@ OWN_QUEUE = r"amq\.gen-.*"
 
 EVENTS = topology.EVENTS_EXCHANGE.replace(".", r"\.")
 DEAD = topology.DEAD_EXCHANGE.replace(".", r"\.")
-TASKS = topology.TASKS_EXCHANGE.replace(".", r"\.")
 TELEMETRY = topology.TELEMETRY_EXCHANGE.replace(".", r"\.")
 DEFAULT = r"amq\.default"
 
@@ -32,7 +31,7 @@ def broker_users(secrets: Secrets) -> list[BrokerUser]:
         BrokerUser("fleet-sessions", secrets.rabbitmq_sessions, "^$", "^$", "^$", ("administrator",)),
         _service("signing", secrets.rabbitmq_signing, queue=None),
         _service("device", secrets.rabbitmq_device, queue=topology.DEVICE_EVENTS.name, write=(TELEMETRY,)),
-        _service("sim", secrets.rabbitmq_sim, queue=r"sim\.(events|tasks)", write=(TASKS,)),
+        _service("sim", secrets.rabbitmq_sim, queue=topology.SIM_EVENTS.name),
         _service(
             "monitoring",
             secrets.rabbitmq_monitoring,
@@ -43,7 +42,7 @@ def broker_users(secrets: Secrets) -> list[BrokerUser]:
 
 
 def _service(name: str, password: str, *, queue: str | None, write: tuple[str, ...] = ()) -> BrokerUser:
-    """May publish events, hear revocations, and consume, retry and bury the messages of its own queues."""
+    """May publish events, receive revocations, and consume, retry and dead-letter messages of its queues."""
     own = (rf"{queue}(\..*)?",) if queue else ()
     return BrokerUser(
         f"fleet-{name}",

@@ -1,4 +1,4 @@
-"""`python -m fleet_infra up|down|status|logs|reset`: what the Makefile calls."""
+"""`python -m fleet_infra up|down|status|logs|reset|dev`: what the Makefile calls."""
 
 import argparse
 import fcntl
@@ -33,7 +33,7 @@ def main() -> None:
     """Run one command; failures end with one clear sentence and status 1."""
     parser = argparse.ArgumentParser(prog="python -m fleet_infra", description=__doc__)
     parser.add_argument("command", choices=sorted(COMMANDS))
-    parser.add_argument("--service", default=os.environ.get("SERVICE", ""), help="only this one (logs)")
+    parser.add_argument("--service", default=os.environ.get("SERVICE", ""), help="only this one (logs, dev)")
     parser.add_argument(
         "--yes", action="store_true", default=os.environ.get("YES") == "1", help="do not ask (reset)"
     )
@@ -134,6 +134,13 @@ def logs(arguments: argparse.Namespace) -> None:
     subprocess.run([shutil.which("tail") or "tail", "-n", "100", *follow, *map(str, files)], check=False)
 
 
+def dev(arguments: argparse.Namespace) -> None:
+    """Run one service of the fleet from its sources, started again on every change."""
+    from fleet_infra.dev import dev as run_from_sources
+
+    run_from_sources(Layout.of_clone(), arguments.service)
+
+
 def reset(arguments: argparse.Namespace) -> None:
     """Delete all data and secrets, after asking."""
     layout = Layout.of_clone()
@@ -173,5 +180,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "status": status,
     "logs": logs,
     "reset": reset,
+    "dev": dev,
     "example-settings": example_settings,
 }

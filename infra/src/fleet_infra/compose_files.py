@@ -18,8 +18,10 @@ INSIDE = Listeners(
     prometheus_address=ANYWHERE,
 )
 REDIS = (
-    "requirepass {password}\nappendonly yes\nappendfsync everysec\ndir /data\nmaxmemory-policy noeviction\n"
+    "requirepass {password}\nappendonly yes\nappendfsync everysec\ndir /data\n"
+    "maxmemory 160mb\nmaxmemory-policy noeviction\n"
 )
+"""Its container has 256 MB: when the cache fills Redis it refuses writes, which everybody can do without."""
 READABLE = 0o644
 """A container's own user must read its files; their folder stays ours only."""
 

@@ -10,7 +10,7 @@ import asyncpg
 
 from fleet_infra.layout import Layout
 from fleet_infra.secret_store import Secrets
-from fleet_infra.servers.base import run_apart
+from fleet_infra.servers.base import run_in_thread
 
 DATABASES = ("signing", "device", "sim")
 
@@ -21,7 +21,7 @@ class MigrationFailed(Exception):
 
 def make_databases(admin_url: str, secrets: Secrets) -> list[str]:
     """One role and database for each service, closed to the others. Returns the names of those made now."""
-    return run_apart(_make_databases(admin_url, secrets))
+    return run_in_thread(_make_databases(admin_url, secrets))
 
 
 async def _make_databases(admin_url: str, secrets: Secrets) -> list[str]:

@@ -13,7 +13,7 @@ from fleet_infra.settings import FleetSettings
 SYNC_SECONDS = 20
 """Longest wait for the first look at the carrier; what is not there by then can be claimed later."""
 AT_ONCE = 200
-FIRST_LOOKS = ("sync_usage", "sync_events", "forecast_quotas")
+FIRST_JOBS = ("sync_usage", "sync_events", "forecast_quotas")
 """Jobs that would else come up to a day later, because nobody owned a SIM when they first ran."""
 
 
@@ -38,7 +38,7 @@ def give_sims(settings: FleetSettings, secrets: Secrets, owner: str) -> None:
         _sync(http)
         for iccids in _unclaimed(http):
             http.post("/sims/claim", json={"iccids": iccids, "organization_id": owner}).raise_for_status()
-        for kind in FIRST_LOOKS:
+        for kind in FIRST_JOBS:
             http.post("/jobs", json={"kind": kind, "organization_id": owner}).raise_for_status()
 
 

@@ -11,6 +11,7 @@ from fleet_infra.access import access, write_access
 from fleet_infra.databases import DATABASES, make_databases, migrate
 from fleet_infra.demo import give_sims, register_owner
 from fleet_infra.errors import CannotStart
+from fleet_infra.fleet_servers import FleetServers, fleet_servers
 from fleet_infra.health import wait_healthy
 from fleet_infra.layout import Layout
 from fleet_infra.programs import program_groups, service_environment
@@ -18,23 +19,24 @@ from fleet_infra.progress import Steps
 from fleet_infra.secret_store import Secrets, load_secrets, make_signing_key
 from fleet_infra.servers import Server, wait_ready
 from fleet_infra.servers.ports import is_taken
-from fleet_infra.servers_of_fleet import FleetServers, fleet_servers
 from fleet_infra.settings import FleetSettings
 from fleet_infra.supervisor import Supervisor
 from fleet_infra.teardown import stop_orphans
 
-SERVER_SECONDS = 90.0
-HEALTH_SECONDS = 120.0
 PID_SECONDS = 5.0
 OUTSIDE_PORTS = ("GATEWAY_PORT", "MQTT_PORT")
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet with its settings; nothing is made before `up`."""
+    """A fleet with its settings; nothing is made before `up`.
+
+    `start_seconds`: what each server, and then the services together, may take until they are well.
+    """
 
     layout: Layout
     settings: FleetSettings
+    start_seconds: float = 120.0
 
     @property
     def supervisor(self) -> Supervisor:
@@ -96,9 +98,9 @@ class Fleet:
         self.supervisor.start()
         self.supervisor.start_group("servers")
         with ThreadPoolExecutor() as pool:
-            broker = pool.submit(_wait, steps, "RabbitMQ", servers.rabbitmq)
+            broker = pool.submit(self._wait_ready, steps, "RabbitMQ", servers.rabbitmq)
             stores = [
-                pool.submit(_wait, steps, "Redis", servers.redis),
+                pool.submit(self._wait_ready, steps, "Redis", servers.redis),
                 pool.submit(self._documents, steps, secrets, servers),
                 pool.submit(self._databases, steps, secrets, servers),
             ]
@@ -109,16 +111,16 @@ class Fleet:
             self.supervisor.start_group("gateway")
             broker.result()
         with steps.step("Services"):
-            wait_healthy(self.settings, HEALTH_SECONDS)
+            wait_healthy(self.settings, self.start_seconds)
 
     def _databases(self, steps: Steps, secrets: Secrets, servers: FleetServers) -> None:
-        _wait(steps, "Postgres", servers.postgres)
+        self._wait_ready(steps, "Postgres", servers.postgres)
         with steps.step("Databases"), ThreadPoolExecutor() as pool:
             fresh = make_databases(servers.postgres.admin_url, secrets)
             list(pool.map(lambda name: self._migrate(name, secrets, servers, fresh=name in fresh), DATABASES))
 
     def _documents(self, steps: Steps, secrets: Secrets, servers: FleetServers) -> None:
-        _wait(steps, "MongoDB", servers.mongo)
+        self._wait_ready(steps, "MongoDB", servers.mongo)
         self._migrate("monitoring", secrets, servers, fresh=servers.mongo.is_fresh)
 
     def _migrate(self, name: str, secrets: Secrets, servers: FleetServers, *, fresh: bool) -> None:
@@ -135,7 +137,6 @@ class Fleet:
         write_access(self.layout, content)
         return content
 
-
-def _wait(steps: Steps, title: str, server: Server) -> None:
-    with steps.step(title):
-        wait_ready(server, SERVER_SECONDS)
+    def _wait_ready(self, steps: Steps, title: str, server: Server) -> None:
+        with steps.step(title):
+            wait_ready(server, self.start_seconds)

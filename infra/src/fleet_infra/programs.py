@@ -4,11 +4,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet_infra.fleet_servers import FleetServers
 from fleet_infra.gateway import nginx_process
 from fleet_infra.layout import Layout
 from fleet_infra.secret_store import Secrets
 from fleet_infra.servers import Process
-from fleet_infra.servers_of_fleet import FleetServers
 from fleet_infra.settings import FleetSettings
 
 DRAIN_SECONDS = 30

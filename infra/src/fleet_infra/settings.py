@@ -40,9 +40,9 @@ class FleetSettings(BaseSettings):
     sim_worker_port: Port = Field(8103, description="health and metrics of its worker")
     monitoring_port: Port = Field(8004, description="monitoring-service")
     monitoring_worker_port: Port = Field(8104, description="health and metrics of its worker")
-    sandbox_port: Port = Field(8010, description="the local stand-in of the carrier's API")
+    sandbox_port: Port = Field(8010, description="the local sandbox of the carrier's API")
     environment: Literal["development", "production"] = Field(
-        "production", description="what services are told"
+        "production", description="environment that services report"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="of every service")
     admin_email: str = Field(

@@ -14,7 +14,7 @@ import psutil
 
 from fleet_infra.layout import Layout
 
-KEPT = (
+INHERITED_VARIABLES = (
     "PATH",
     "HOME",
     "USER",
@@ -25,6 +25,12 @@ KEPT = (
     "SSL_CERT_DIR",
 )
 """What programs get of our environment; anything else might be taken for one of their settings."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """What a program gets besides its own settings."""
+    inherited = {key: os.environ[key] for key in INHERITED_VARIABLES if key in os.environ}
+    return inherited | {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
 class _Connection(http.client.HTTPConnection):
@@ -67,11 +73,10 @@ class Supervisor:
             self._update()
             return
         self._layout.supervisor_socket.unlink(missing_ok=True)
-        environment = {key: os.environ[key] for key in KEPT if key in os.environ}
         program = Path(sys.prefix) / "bin" / "supervisord"
         subprocess.run(
             [sys.executable, str(program), "-c", str(self._layout.supervisor_conf.absolute())],
-            env=environment | {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin"},
+            env=inherited_environment(),
             cwd="/",
             stdin=subprocess.DEVNULL,
             check=True,

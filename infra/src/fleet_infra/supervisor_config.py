@@ -4,6 +4,7 @@ import hashlib
 import os
 import resource
 import shlex
+from collections.abc import Sequence
 
 from fleet_infra.files import write_private
 from fleet_infra.layout import Layout
@@ -93,14 +94,19 @@ def _open_files() -> int:
     return WANTED_FILES if allowed == resource.RLIM_INFINITY else min(WANTED_FILES, allowed)
 
 
+def launch_command(layout: Layout, name: str, command: Sequence[str]) -> list[str]:
+    """The command with the environment of the program of that name; its process id is noted."""
+    home = str(layout.home.absolute())
+    return ["/bin/sh", f"{home}/launch", home, name, *command]
+
+
 def _program(layout: Layout, process: Process) -> str:
-    launcher = ["/bin/sh", str(layout.home.absolute() / "launch"), str(layout.home.absolute()), process.name]
     drop = (
         ["setpriv", f"--reuid={process.user}", f"--regid={process.user}", "--init-groups"]
         if process.user
         else []
     )
-    command = shlex.join([*launcher, *drop, *process.command])
+    command = shlex.join(launch_command(layout, process.name, [*drop, *process.command]))
     return PROGRAM.format(
         name=process.name,
         command=command.replace("%", "%%"),

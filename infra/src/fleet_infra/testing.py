@@ -1,14 +1,17 @@
-"""Pytest plugin: real servers for a test session, and the whole fleet.
+"""Pytest plugin: real servers for a test session.
 
-Servers come from FLEET_TEST_SERVERS (a JSON file with their addresses), from containers where a Docker engine
-answers, or are started on free ports in a temporary folder. Each is started when a test first asks for it.
+Servers come from FLEET_TEST_SERVERS (a JSON file with their addresses), are those that `make test-servers`
+keeps running, come from containers where a Docker engine answers, or are started on free ports in a temporary
+folder. Each is started when a test first asks for it. A test that asks for none gets the mark `unit`.
 """
 
+import functools
 import itertools
 import os
 import secrets
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -18,13 +21,18 @@ import pymongo
 import pytest
 import redis
 
+from fleet_infra.background_servers import BackgroundServers
 from fleet_infra.containers import ContainerServers, docker_answers
 from fleet_infra.definitions import topology_definitions
 from fleet_infra.scratch import REDIS_DATABASES, Addresses, ScratchServers, shared_file
-from fleet_infra.servers.base import run_apart
+from fleet_infra.servers.base import run_in_thread
 
 UrlFactory = Callable[..., str]
 ALL = ("postgres", "redis", "rabbitmq", "mongo")
+SERVER_FIXTURES = frozenset(
+    {"fleet_servers", "fleet", "gateway", "lonely_gateway", "impatient_gateway", "make_gateway"}
+)
+"""Fixtures that start a server. Whoever asks for one, through however many others, is no unit test."""
 
 
 class TestServers(Protocol):
@@ -54,13 +62,22 @@ class SharedServers:
         """They stay."""
 
 
-def choose_servers() -> TestServers:
-    """Shared servers if the environment names some, else containers, else scratch servers."""
-    shared = shared_file()
+def choose_servers(*, fresh: bool = False) -> TestServers:
+    """Servers that run already unless `fresh`, else containers, else scratch servers."""
+    shared = None if fresh else _running_servers()
     if shared is not None:
         return SharedServers(Addresses.read(shared))
     native = os.environ.get("MODE") == "native"
     return ContainerServers() if not native and docker_answers() else ScratchServers()
+
+
+def _running_servers() -> Path | None:
+    """File with the addresses of servers that somebody else started, or None."""
+    servers = BackgroundServers.of_clone()
+    if shared_file() is None and servers.are_running():
+        servers.note_use()
+        return servers.file
+    return shared_file()
 
 
 @pytest.fixture(scope="session")
@@ -82,13 +99,13 @@ def postgres_url(fleet_servers: TestServers) -> Iterator[UrlFactory]:
 
     def make(name: str = "test") -> str:
         database = f"{name}_{secrets.token_hex(5)}"
-        run_apart(_execute(admin, f'CREATE DATABASE "{database}"'))
+        run_in_thread(_execute(admin, f'CREATE DATABASE "{database}"'))
         made.append(database)
         return with_path(admin, database).replace("postgresql://", "postgresql+asyncpg://")
 
     yield make
     for database in made:
-        run_apart(_execute(admin, f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'))
+        run_in_thread(_execute(admin, f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'))
 
 
 async def _execute(url: str, statement: str) -> None:
@@ -201,6 +218,26 @@ def with_path(url: str, path: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need no server, before `-m` chooses."""
+    for item in items:
+        if not SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.unit)
+
+
+def pytest_report_header() -> str:
+    """Where this run's servers come from."""
+    if shared_file() is not None:
+        return f"servers: {shared_file()}"
+    if BackgroundServers.of_clone().are_running():
+        return "servers: those that `make test-servers` started"
+    return "servers: started as they are needed (`make test-servers` keeps some running for later runs)"
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A session that is asked to end stops the servers it started."""
+    # Each client of httpx reads all certificates again (50 ms of CPU); no test talks TLS through httpx.
+    once = functools.cache(httpx.create_ssl_context)
+    pytest.MonkeyPatch().setattr("httpx._transports.default.create_ssl_context", once)
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end by SIGTERM", returncode=143))

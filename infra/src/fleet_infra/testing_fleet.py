@@ -1,5 +1,6 @@
-"""Pytest plugin: the whole fleet, on free ports and in a temporary folder, once for a test session."""
+"""The whole fleet for tests, on free ports and in a temporary folder."""
 
+import contextlib
 import io
 import json
 import os
@@ -9,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from rich.console import Console
 
 from fleet_infra import teardown
@@ -28,8 +28,8 @@ def scratch_settings(**changes: Any) -> FleetSettings:
     return FleetSettings.model_validate(defaults | ports | changes)
 
 
-@pytest.fixture(scope="session")
-def fleet() -> Iterator[dict[str, Any]]:
+@contextlib.contextmanager
+def scratch_fleet() -> Iterator[dict[str, Any]]:
     """Content of access.json of a whole fleet without simulator; FLEET_ACCESS names a running one instead."""
     running = os.environ.get("FLEET_ACCESS")
     if running:
@@ -38,7 +38,8 @@ def fleet() -> Iterator[dict[str, Any]]:
     layout = Layout(Layout.of_clone().root, Path(tempfile.mkdtemp(prefix="fleet-test-")) / ".fleet")
     try:
         with Steps(Console(file=io.StringIO())) as steps:
-            yield Fleet(layout, scratch_settings(sim_devices=0)).up(steps)
+            # On a busy machine it takes minutes, which is no test's failure.
+            yield Fleet(layout, scratch_settings(sim_devices=0), start_seconds=600).up(steps)
     finally:
         teardown.reset(layout)
         shutil.rmtree(layout.home.parent, ignore_errors=True)

@@ -28,12 +28,12 @@ class Settings(ServiceSettings):
         300,
         gt=0,
         le=3600,
-        description="a device's volume of an hour is told of so much later",
+        description="a device's volume of an hour is published after this delay",
     )
     device_url: Url = "http://127.0.0.1:8002"
     sim_url: Url = "http://127.0.0.1:8003"
     batch_messages: int = Field(500, ge=1, le=2000, description="telemetry messages handled at a time")
-    batch_wait_seconds: float = Field(0.03, gt=0, le=5, description="longest wait of a message for company")
+    batch_wait_seconds: float = Field(0.03, gt=0, le=5, description="longest wait for a batch to fill")
     unknown_device_attempts: int = Field(
         4, ge=1, le=5, description="tries of a message whose device is not known yet"
     )

@@ -4,32 +4,32 @@ from collections.abc import Awaitable, Callable
 
 from fleet_contracts.topology import MONITORING_EVENTS, MONITORING_TELEMETRY, Queue
 from fleet_kit.consumer import BatchConsumer, Handler
-from fleet_kit.denylist import open_redis
+from fleet_kit.event_handlers import on_event_batch
 from fleet_kit.messaging import Publisher
+from fleet_kit.redis_client import open_redis
 from fleet_kit.scope import EVERYTHING
 from fleet_kit.worker import every, main, run_worker
-from monitoring_service.facts.consumers import EventsHandler
-from monitoring_service.facts.directory import DeviceDirectory
-from monitoring_service.facts.repository import FactsRepository
-from monitoring_service.facts.service import Facts
-from monitoring_service.latest.service import LatestKeeper
-from monitoring_service.live.journal import Journal
-from monitoring_service.live.loop import Hint
-from monitoring_service.presence.service import Presence
-from monitoring_service.readings.carry import Carry
+from monitoring_service.consumers import EventsConsumer
+from monitoring_service.dead_letters.consumers import DeadTelemetryHandler
+from monitoring_service.directory.owner_cache import DeviceOwnerCache
+from monitoring_service.directory.service import DirectoryService
+from monitoring_service.latest.service import LatestProjection
+from monitoring_service.live.event_log import EventLog
+from monitoring_service.live.notifier import StoredNotifier
+from monitoring_service.presence.service import PresencePublisher
+from monitoring_service.readings.checkpoint import ProjectionCheckpoint
 from monitoring_service.readings.consumers import TelemetryHandler
-from monitoring_service.readings.ingest import Ingest
-from monitoring_service.readings.service import Retention
-from monitoring_service.rejected.consumers import DeadTelemetryHandler
-from monitoring_service.rejected.service import RejectedList
+from monitoring_service.readings.retention import Retention
+from monitoring_service.readings.writer import ReadingWriter
+from monitoring_service.rejected.service import RejectedMessageService
 from monitoring_service.settings import Settings, settings
 from monitoring_service.store.client import Store, open_store
 from monitoring_service.store.counts import Counts
-from monitoring_service.store.sequence import Sequence
-from monitoring_service.volumes.service import Volumes
+from monitoring_service.store.sequence import StorageSequence
+from monitoring_service.volumes.service import VolumePublisher
 
 NAME = "monitoring-worker"
-CARRY_SECONDS = 0.5
+CHECKPOINT_SECONDS = 0.5
 SETTLE_SECONDS = 2
 FOLD_SECONDS = 10
 RETENTION_SECONDS = 600
@@ -40,56 +40,62 @@ DEAD_TELEMETRY = Queue(MONITORING_TELEMETRY.dead)
 class Worker:
     """Everything that one worker process runs."""
 
-    def __init__(self, config: Settings, store: Store, publisher: Publisher, hint: Hint) -> None:
+    def __init__(
+        self, config: Settings, store: Store, publisher: Publisher, notifier: StoredNotifier
+    ) -> None:
         self._config, self._publisher = config, publisher
-        clock = Sequence(store)
-        latest, presence = LatestKeeper(store), Presence(publisher)
-        keepers = (latest.heard, presence.heard)
-        self.volumes = Volumes(store, publisher, gather=config.volume_gather_seconds)
-        ingest = Ingest(store, clock, (*keepers, self.volumes.heard, hint))
-        directory = DeviceDirectory(FactsRepository(store, EVERYTHING))
-        rejected = RejectedList(store)
-        self.carry = Carry(store, clock, ingest, keepers, (latest.flush, presence.flush))
-        self.clock, self.counts = clock, Counts(store, clock)
+        sequence = StorageSequence(store)
+        latest, presence = LatestProjection(store), PresencePublisher(publisher)
+        projections = (latest.on_stored, presence.on_stored)
+        self.volumes = VolumePublisher(store, publisher, gather=config.volume_gather_seconds)
+        writer = ReadingWriter(store, sequence, (*projections, self.volumes.on_stored, notifier))
+        owners = DeviceOwnerCache(DirectoryService(store, EVERYTHING))
+        rejected = RejectedMessageService(store)
+        self.checkpoint = ProjectionCheckpoint(
+            store, sequence, writer, projections, (latest.flush, presence.flush)
+        )
+        self.sequence, self.counts = sequence, Counts(store, sequence)
         self.retention = Retention(store, config.retention)
         telemetry = TelemetryHandler(
-            directory, ingest, rejected, unknown_attempts=config.unknown_device_attempts
+            owners, writer, rejected, unknown_attempts=config.unknown_device_attempts
         )
-        events = EventsHandler(Facts(store, EVERYTHING), Journal(store, clock, hint), directory.forget)
+        events = EventsConsumer(
+            DirectoryService(store, EVERYTHING), EventLog(store, sequence, notifier), owners.forget
+        )
         self.consumers = {
             "consume telemetry": self._consumer(MONITORING_TELEMETRY, telemetry),
-            "consume events": self._consumer(MONITORING_EVENTS, events),
+            "consume events": self._consumer(MONITORING_EVENTS, on_event_batch(events.handle)),
             "consume dead telemetry": self._consumer(
-                DEAD_TELEMETRY, DeadTelemetryHandler(directory, telemetry, rejected)
+                DEAD_TELEMETRY, DeadTelemetryHandler(owners, telemetry, rejected)
             ),
         }
 
     def jobs(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """Every job by name."""
         rounds: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
-            "settle": (SETTLE_SECONDS, self.clock.settle_expired),
+            "settle": (SETTLE_SECONDS, self.sequence.settle_expired),
             "fold": (FOLD_SECONDS, self.counts.fold),
             "retention": (RETENTION_SECONDS, self.retention.sweep),
-            "volumes": (VOLUMES_SECONDS, self.volumes.round),
+            "volumes": (VOLUMES_SECONDS, self.volumes.publish_due),
         }
         consumers = {name: consumer.run for name, consumer in self.consumers.items()}
         return (
             consumers
-            | {"carry": self._carry}
+            | {"projections": self._project}
             | {name: _repeat(name, pause, job) for name, (pause, job) in rounds.items()}
         )
 
-    async def _carry(self) -> None:
-        recovered = False
+    async def _project(self) -> None:
+        replayed = False
 
         async def once() -> None:
-            nonlocal recovered
-            if not recovered:
-                await self.carry.recover()
-                recovered = True
-            await self.carry.round()
+            nonlocal replayed
+            if not replayed:
+                await self.checkpoint.replay()
+                replayed = True
+            await self.checkpoint.advance()
 
-        await every(CARRY_SECONDS, once, name="carry")
+        await every(CHECKPOINT_SECONDS, once, name="projections")
 
     def _consumer(self, queue: Queue, handler: Handler) -> BatchConsumer:
         return BatchConsumer(
@@ -123,12 +129,12 @@ async def run() -> None:
     publisher = Publisher(
         config.amqp_url.get_secret_value(), NAME, timeout_seconds=config.publish_timeout_seconds
     )
-    worker = Worker(config, store, publisher, Hint(redis))
+    worker = Worker(config, store, publisher, StoredNotifier(redis))
     checks = {name: consumer.check for name, consumer in worker.consumers.items()} | {"store": store.check}
     stops = [consumer.stop for consumer in worker.consumers.values()]
     try:
         await run_worker(NAME, config, worker.jobs(), checks=checks, stops=stops)
-        await worker.carry.round()
+        await worker.checkpoint.advance()
     finally:
         await publisher.close()
         await redis.aclose()

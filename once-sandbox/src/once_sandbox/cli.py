@@ -39,9 +39,10 @@ def serve(
         "profile": profile,
         "state_file": state_file,
     }
-    settings = Settings().model_copy(
-        update={name: value for name, value in given.items() if value is not None}
-    )
+    _serve(Settings().model_copy(update={name: value for name, value in given.items() if value is not None}))
+
+
+def _serve(settings: Settings) -> None:
     try:
         app = create_app(settings)
     except (ValueError, OSError) as error:

@@ -50,7 +50,6 @@ class World:
             del self.untold[:-MOST_UNTOLD]
 
     def next_record(self) -> int:
-        """A new id of a streamed record."""
         self.records += 1
         return 9_000_000_000 + self.records
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from jose import jwt
+from jose import jwk, jwt
 
-from fleet_kit.tokens import ALGORITHM, Jwk
+from fleet_kit.token_verifier import ALGORITHM, Jwk
 
 
 class KeyUnusable(Exception):
@@ -35,7 +35,7 @@ class KeyRing:
         self._keys = {key["kid"]: key for key in jwks}
 
     async def key(self, kid: str) -> Jwk | None:
-        """See fleet_kit.tokens.KeySource."""
+        """See fleet_kit.token_verifier.KeySource."""
         return self._keys.get(kid)
 
     def jwks(self) -> dict[str, list[Jwk]]:
@@ -70,20 +70,13 @@ def _public(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> ec.E
 
 
 def _jwk(key: ec.EllipticCurvePublicKey) -> Jwk:
-    numbers = key.public_numbers()
-    required = {"crv": "P-256", "kty": "EC", "x": _number(numbers.x), "y": _number(numbers.y)}
-    return required | {"kid": thumbprint(required), "use": "sig", "alg": ALGORITHM}
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    members: Jwk = jwk.construct(pem, ALGORITHM).to_dict()
+    return members | {"kid": thumbprint(members), "use": "sig"}
 
 
-def thumbprint(required: dict[str, str]) -> str:
-    """Key id after RFC 7638: the hash of the members that make the key."""
+def thumbprint(key: Jwk) -> str:
+    """Key id after RFC 7638, which python-jose does not offer: the hash of the members that make the key."""
+    required = {name: key[name] for name in ("crv", "kty", "x", "y")}
     canonical = json.dumps(required, sort_keys=True, separators=(",", ":")).encode()
-    return _base64(hashlib.sha256(canonical).digest())
-
-
-def _number(value: int) -> str:
-    return _base64(value.to_bytes(32, "big"))
-
-
-def _base64(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).decode().rstrip("=")
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).decode().rstrip("=")

@@ -10,19 +10,19 @@ from sqlalchemy import text
 
 from fleet_kit.app import create_app
 from fleet_kit.database import Sessions, create_engine, create_sessions
-from fleet_kit.denylist import open_redis
 from fleet_kit.errors import Conflict
 from fleet_kit.health import Check
-from fleet_kit.tokens import TokenVerifier
+from fleet_kit.redis_client import open_redis
+from fleet_kit.token_verifier import TokenVerifier
+from signing_service.auth import api as sessions
+from signing_service.auth.authentication import PasswordAuthenticator
+from signing_service.auth.login_limit import LoginLimit
+from signing_service.auth.tokens import TokenIssuer
 from signing_service.denylist import api as denylist
-from signing_service.denylist.service import OwnDenylist
+from signing_service.denylist.service import DatabaseDenylist
 from signing_service.keys import KeyRing
 from signing_service.organizations import api as organizations
 from signing_service.passwords import Passwords
-from signing_service.sessions import api as sessions
-from signing_service.sessions.attempts import LoginAttempts
-from signing_service.sessions.credentials import Credentials
-from signing_service.sessions.tokens import Issuer
 from signing_service.settings import SigningSettings
 from signing_service.users import api as users
 from signing_service.users.service import ensure_platform_admin
@@ -42,11 +42,11 @@ def create(settings: SigningSettings) -> FastAPI:
         state = app.state
         state.sessions, state.redis, state.keys = create_sessions(engine), open_redis(redis_url), keys
         state.passwords = Passwords(settings.argon2_parallel)
-        attempts = LoginAttempts(state.redis, settings.login_failures_per_minute)
-        state.credentials = Credentials(state.sessions, state.passwords, attempts)
+        login_limit = LoginLimit(state.redis, settings.login_failures_per_minute)
+        state.authenticator = PasswordAuthenticator(state.sessions, state.passwords, login_limit)
         state.issuer = _issuer(settings, keys)
         state.verifier = TokenVerifier(
-            keys, OwnDenylist(state.sessions), settings.token_issuer, settings.token_audience
+            keys, DatabaseDenylist(state.sessions), settings.token_issuer, settings.token_audience
         )
         await _first_start(settings, state.sessions, state.passwords)
         yield
@@ -63,8 +63,8 @@ def create(settings: SigningSettings) -> FastAPI:
     )
 
 
-def _issuer(settings: SigningSettings, keys: KeyRing) -> Issuer:
-    return Issuer(
+def _issuer(settings: SigningSettings, keys: KeyRing) -> TokenIssuer:
+    return TokenIssuer(
         keys,
         settings.token_issuer,
         settings.token_audience,

@@ -9,28 +9,28 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from fleet_kit.errors import Unavailable
 
-LONGEST_WAIT_SECONDS = 10.0
+MAX_WAIT_SECONDS = 10.0
 
 
 class Passwords:
     """Hashes and checks. One hash takes about 0.1 s and 64 MiB, hence the bound on `parallel`.
 
-    Both raise Unavailable when so many are waiting that the caller's turn does not come in time.
+    Both raise Unavailable when so many are waiting that a slot does not become free in time.
     """
 
-    def __init__(self, parallel: int, *, longest_wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+    def __init__(self, parallel: int, *, max_wait_seconds: float = MAX_WAIT_SECONDS) -> None:
         self._hasher = PasswordHasher()
-        self._turns, self._wait = asyncio.Semaphore(parallel), longest_wait_seconds
-        self._nobodys = self._hasher.hash("no account has this password")
+        self._slots, self._wait = asyncio.Semaphore(parallel), max_wait_seconds
+        self._dummy_hash = self._hasher.hash("no account has this password")
 
     async def hash(self, password: str) -> str:
         """The hash to store."""
-        async with self._turn():
+        async with self._slot():
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether the password is right. Without a stored hash the answer is no, after the same time."""
-        async with self._turn():
+        async with self._slot():
             return await asyncio.to_thread(self._verify, stored, password)
 
     def is_outdated(self, stored: str) -> bool:
@@ -39,19 +39,19 @@ class Passwords:
 
     def _verify(self, stored: str | None, password: str) -> bool:
         try:
-            self._hasher.verify(stored or self._nobodys, password)
+            self._hasher.verify(stored or self._dummy_hash, password)
         except (VerificationError, InvalidHashError):
             return False
         return stored is not None
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _slot(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._wait):
-                await self._turns.acquire()
+                await self._slots.acquire()
         except TimeoutError:
             raise Unavailable("too many passwords are being checked, try again") from None
         try:
             yield
         finally:
-            self._turns.release()
+            self._slots.release()

@@ -17,9 +17,9 @@ class SigningSettings(ServiceSettings, DatabaseSettings):
     previous_key_files: list[Path] = Field(
         default=[], description="PEM files (JSON list) of earlier keys, public or private; still verified"
     )
-    access_token_minutes: float = Field(30, gt=0, le=24 * 60, description="life of an access token")
-    refresh_token_days: float = Field(7, gt=0, le=365, description="life of a refresh token")
-    platform_admin_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="made at the first start")
+    access_token_minutes: float = Field(30, gt=0, le=24 * 60, description="lifetime of an access token")
+    refresh_token_days: float = Field(7, gt=0, le=365, description="lifetime of a refresh token")
+    platform_admin_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="created at the first start")
     platform_admin_password: Secret = Field(description="used at the first start only")
     login_failures_per_minute: int = Field(
         10, ge=1, le=10_000, description="failed logins of one account from one address before it has to wait"

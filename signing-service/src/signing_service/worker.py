@@ -2,13 +2,14 @@
 
 from sqlalchemy import text
 
+from fleet_kit import idempotency
 from fleet_kit.database import create_engine, create_sessions
-from fleet_kit.denylist import open_redis
 from fleet_kit.messaging import Publisher
+from fleet_kit.redis_client import open_redis
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import every, main, run_worker
-from signing_service.denylist.service import DenylistCopy
-from signing_service.sessions.service import purge_refresh_tokens
+from signing_service.auth.service import purge_refresh_tokens
+from signing_service.denylist.service import DenylistReplicator
 from signing_service.settings import SigningSettings, settings
 
 NAME = "signing-worker"
@@ -25,10 +26,11 @@ async def run(config: SigningSettings) -> None:
         config.amqp_url.get_secret_value(), NAME, timeout_seconds=config.publish_timeout_seconds
     )
     relay = OutboxRelay(engine, publisher)
-    copy = DenylistCopy(sessions, redis)
+    copy = DenylistReplicator(sessions, redis)
 
     async def purge() -> None:
         await relay.purge()
+        await idempotency.delete_expired(sessions)
         await copy.purge()
         async with sessions() as session, session.begin():
             await purge_refresh_tokens(session)

@@ -1,43 +1,42 @@
 """The API: what is switched on."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from fleet_kit.app import create_app
-from fleet_kit.bootstrap import open_common
-from fleet_kit.health import Check
-from sim_service.account import api as account
+from fleet_kit.bootstrap import open_clients
+from sim_service.billing.orders import api as orders
+from sim_service.billing.policies import api as policies
+from sim_service.billing.products import api as products
+from sim_service.billing.topups import api as topups
 from sim_service.bulk import api as bulk
-from sim_service.claims import api as claims
-from sim_service.connectivity import api as connectivity
-from sim_service.diagnosis import api as diagnosis
-from sim_service.events import api as events
-from sim_service.exports import api as exports
-from sim_service.imports import api as imports
-from sim_service.imports import upload as import_upload
-from sim_service.job_items import api as job_items
-from sim_service.jobs import api as jobs
-from sim_service.lifecycle import api as lifecycle
-from sim_service.links import api as links
-from sim_service.orders import api as orders
-from sim_service.policies import api as policies
-from sim_service.products import api as products
-from sim_service.push import api as push
-from sim_service.quotas import api as quotas
-from sim_service.schedules import api as schedules
+from sim_service.inventory.account import api as account
+from sim_service.inventory.links import api as links
+from sim_service.inventory.sims import api as sims
+from sim_service.inventory.sync import api as sync
+from sim_service.lifecycle.actions import api as lifecycle
+from sim_service.lifecycle.connectivity import api as connectivity
+from sim_service.lifecycle.diagnosis import api as diagnosis
+from sim_service.lifecycle.network_events import api as events
+from sim_service.messages.sms import api as sms
+from sim_service.messages.sms import forwarder_api as sms_push
+from sim_service.messages.tickets import api as tickets
+from sim_service.provisioning.claims import api as claims
+from sim_service.provisioning.exports import api as exports
+from sim_service.provisioning.imports import api as imports
+from sim_service.provisioning.imports import upload as import_upload
 from sim_service.settings import Settings
-from sim_service.sims import api as sims
-from sim_service.sms import api as sms
-from sim_service.sms import push as sms_push
-from sim_service.sync import api as sync
-from sim_service.tickets import api as tickets
-from sim_service.topups import api as topups
-from sim_service.totals import api as totals
-from sim_service.usage import api as usage
-from sim_service.volumes import api as volumes
-from sim_service.wiring import open_forwarder, open_resources, open_streams
+from sim_service.usage.device_usage import api as volumes
+from sim_service.usage.quotas import api as quotas
+from sim_service.usage.sim_usage import api as usage
+from sim_service.usage.streamer import api as push
+from sim_service.usage.totals import api as totals
+from sim_service.wiring import SMS_PUSH_READER, open_resources, open_stream_receiver
+from sim_service.work.job_items import api as job_items
+from sim_service.work.jobs import api as jobs
+from sim_service.work.schedules import api as schedules
 
 NAME = "sim-service"
 ROUTERS = [
@@ -73,12 +72,10 @@ ROUTERS = [
 
 
 def build(settings: Settings) -> FastAPI:
-    """The application."""
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            open_common(settings, NAME) as common,
+            open_clients(settings, NAME) as common,
             open_resources(settings, common.redis, NAME) as resources,
         ):
             app.state.settings = settings
@@ -87,8 +84,8 @@ def build(settings: Settings) -> FastAPI:
             app.state.sessions = resources.sessions
             app.state.carrier = resources.carrier
             app.state.cache = resources.cache
-            app.state.sms_forwarder = open_forwarder(resources)
-            app.state.streams = open_streams(settings, resources)
+            app.state.sms_push_reader = SMS_PUSH_READER
+            app.state.streams = open_stream_receiver(settings, resources)
             yield
 
     return create_app(
@@ -96,10 +93,6 @@ def build(settings: Settings) -> FastAPI:
         settings=settings,
         routers=ROUTERS,
         lifespan=lifespan,
-        checks=_checks,
+        checks=lambda app: {"postgres": app.state.resources.check_database},
         body_limits=push.BODY_LIMITS | import_upload.BODY_LIMITS,
     )
-
-
-def _checks(app: FastAPI) -> Mapping[str, Check]:
-    return {"postgres": app.state.resources.check_database}

@@ -2,20 +2,31 @@
 
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fleet_kit.settings import DatabaseSettings, Secret, ServiceSettings
-from sim_service.carrier.facts import PaymentMethod
+from sim_service.carrier.models import PaymentMethod
+
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(ge=0)]
+UpToADay = Annotated[float, Field(ge=0, le=86_400)]
+Price = Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2)]
 
 
-class CarrierSettings(BaseSettings):
-    """How the carrier is reached."""
+def _interval(seconds: float, of: str) -> Any:
+    return Field(seconds, description=f"interval of {of}; 0 switches it off")
 
+
+class SettingsGroup(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+
+class CarrierSettings(SettingsGroup):
+    """Access to the carrier's API and its limits."""
 
     carrier_url: str = Field(
         pattern=r"^https?://[^?#]+[^/?#]$",
@@ -23,201 +34,176 @@ class CarrierSettings(BaseSettings):
     )
     carrier_client_id: str = Field(min_length=1)
     carrier_client_secret: Secret
-    carrier_requests_per_second: float = Field(10.0, gt=0, le=1000, description="of all processes together")
-    carrier_others_per_five_minutes: int = Field(
-        100, ge=1, description="requests for orders, products and tickets, each, of all processes together"
+    carrier_requests_per_second: float = Field(
+        10.0, gt=0, le=1000, description="rate limit of all processes together"
+    )
+    carrier_others_per_five_minutes: Positive = Field(
+        100, description="requests for orders, products and tickets, each, of all processes together"
     )
     carrier_local_share: float = Field(
-        0.25, gt=0, le=1, description="share of the rate that one process takes while Redis is away"
+        0.25, gt=0, le=1, description="share of the rate limit for each process while Redis is unavailable"
     )
     carrier_api_versions: tuple[Literal["v1", "v2"], ...] = ("v2", "v1")
-    carrier_breaker_failures: int = Field(5, ge=1, description="failures in a row that open the breaker")
-    carrier_breaker_seconds: float = Field(15.0, gt=0, description="how long it stays open before one probe")
+    carrier_breaker_failures: Positive = Field(
+        5, description="consecutive failures that open the circuit breaker"
+    )
+    carrier_breaker_seconds: float = Field(
+        15.0, gt=0, description="seconds until the open breaker lets one probe through"
+    )
     carrier_default_organization: UUID | None = Field(
         None,
-        description="owner of every SIM that a sync finds new; unset: SIMs belong to nobody until claimed",
+        description="owner of every new SIM that a sync finds; unset: new SIMs are unclaimed",
     )
 
 
-class UsageSettings(BaseSettings):
-    """Pushes of the carrier, how long usage is kept, and what it is reckoned to cost."""
+class UsageSettings(SettingsGroup):
+    """Pushes of the carrier, retention of usage, and prices for cost estimates."""
 
-    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
-
-    push_username: str | None = Field(None, description="HTTP Basic of the carrier's pushes; unset: none")
-    push_password: Secret | None = Field(None, description="belongs to PUSH_USERNAME")
+    push_username: str | None = Field(
+        None, description="user of the carrier's pushes (HTTP Basic); unset: pushes are refused"
+    )
+    push_password: Secret | None = Field(None, description="password of PUSH_USERNAME")
     stream_records_kept_days: int = Field(
-        62, ge=7, le=366, description="days in which a pushed record that comes again is recognised"
+        62, ge=7, le=366, description="days in which a repeated push of a record is recognised"
     )
     usage_tell_seconds: float = Field(
-        300, ge=1, description="streamed usage of a SIM's day is gathered so long before an event tells of it"
+        300, ge=1, description="seconds of streamed usage of a SIM's day that one event collects"
     )
-    usage_sync_every_seconds: float = Field(
-        3600, ge=0, description="the worker asks for the usage of all SIMs this often; 0 switches it off"
-    )
-    usage_streamed_every_seconds: float = Field(
+    usage_sync_every_seconds: Seconds = _interval(3600, "the usage sync of all SIMs")
+    usage_streamed_every_seconds: Seconds = Field(
         86_400,
-        ge=0,
-        description="SIMs that the streamer covers are asked for only this often; 0: as the others",
+        description="interval of the usage sync for SIMs that the streamer covers; 0: as for the others",
     )
-    usage_parallel_calls: int = Field(4, ge=1, le=16, description="SIMs in flight during a sync of usage")
-    usage_days_kept: int = Field(1830, ge=200, le=36_600, description="days for which daily usage is kept")
-    usage_hours_kept: int = Field(400, ge=31, le=3660, description="days for which hourly usage is kept")
+    usage_parallel_calls: int = Field(4, ge=1, le=16, description="concurrent requests of the usage sync")
+    usage_days_kept: int = Field(1830, ge=200, le=36_600, description="retention of daily usage in days")
+    usage_hours_kept: int = Field(400, ge=31, le=3660, description="retention of hourly usage in days")
     usage_price_per_mb: Decimal | None = Field(
-        None, ge=0, description="price of a megabyte, for estimates; unset: no estimate"
+        None, ge=0, description="price of a megabyte for cost estimates; unset: no estimate"
     )
-    usage_price_per_sms: Decimal | None = Field(None, ge=0, description="price of a message, for estimates")
-    usage_currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="of the two prices, ISO 4217")
-
-
-class CacheSettings(BaseSettings):
-    """For how many seconds Redis keeps answers to reads; 0: not at all."""
-
-    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
-
-    cache_sim_list_seconds: float = Field(300, ge=0, le=86_400, description="lists of SIMs")
-    cache_sim_seconds: float = Field(120, ge=0, le=86_400, description="one SIM")
-    cache_usage_seconds: float = Field(
-        600, ge=0, le=86_400, description="usage of a SIM, the age that it has when it is read included"
+    usage_price_per_sms: Decimal | None = Field(
+        None, ge=0, description="price of a message for cost estimates"
     )
-    cache_quota_seconds: float = Field(60, ge=0, le=86_400, description="a quota, its age included")
-
-
-class JobSettings(BaseSettings):
-    """How jobs are worked on."""
-
-    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
-
-    cleanup_every_seconds: float = Field(
-        86_400, ge=0, description="the worker forgets what is old this often; 0 switches it off"
+    usage_currency: str = Field(
+        "EUR", pattern="^[A-Z]{3}$", description="currency of the two prices, ISO 4217"
     )
-    jobs_kept_days: int = Field(90, ge=1, description="jobs that are over are forgotten after so long")
-    idempotency_kept_hours: int = Field(
-        168, ge=24, description="a request repeated with its Idempotency-Key is recognised for so long"
+
+
+class CacheSettings(SettingsGroup):
+    """Lifetimes of cached reads in seconds; 0: not cached."""
+
+    cache_sim_list_seconds: UpToADay = Field(300, description="lists of SIMs")
+    cache_sim_seconds: UpToADay = Field(120, description="one SIM")
+    cache_usage_seconds: UpToADay = Field(
+        600, description="usage of a SIM, including its age when it is read"
     )
-    bulk_most_sims: int = Field(100_000, ge=1, description="SIMs that one bulk action may have")
-    bulk_follow_seconds: float = Field(
+    cache_quota_seconds: UpToADay = Field(60, description="a quota, including its age when it is read")
+
+
+class JobSettings(SettingsGroup):
+    """Jobs and their retention."""
+
+    cleanup_every_seconds: Seconds = _interval(86_400, "the retention job")
+    jobs_kept_days: Positive = Field(90, description="retention of finished jobs")
+    idempotency_kept_hours: int = Field(168, ge=24, description="retention of Idempotency-Keys")
+    bulk_most_sims: Positive = Field(100_000, description="largest number of SIMs in one bulk action")
+    bulk_follow_seconds: Seconds = Field(
         7200,
-        ge=0,
-        description="a bulk action that settles no SIM for so long ends; what is open stays `unknown`",
+        description="seconds without progress after which a bulk action ends; open items become `unknown`",
     )
     jobs_parallel: int = Field(
-        4, ge=1, le=32, description="long jobs that one worker works on at a time, and as many others"
+        4, ge=1, le=32, description="concurrent long jobs of one worker, and as many short ones"
     )
     job_lease_seconds: float = Field(
-        30.0, gt=0, description="a job or a change without a sign of life is taken over"
+        30.0,
+        gt=0,
+        description="seconds until another worker takes over a job or change whose lease is not renewed",
     )
 
 
 class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings, CacheSettings, JobSettings):
-    """Everything that sim-service can be told."""
-
-    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+    """All settings of sim-service."""
 
     port: int = Field(8003, ge=1, le=65535)
     worker_port: int = Field(8103, ge=1, le=65535)
-    sim_sync_every_seconds: float = Field(
-        900, ge=0, description="the worker asks for a sync of all SIMs this often; 0 switches it off"
-    )
-    usage_fresh_seconds: float = Field(
-        600, ge=0, description="usage younger than this is not asked for again"
-    )
-    quota_fresh_seconds: float = Field(
-        60, ge=0, description="a quota younger than this is not asked for again"
-    )
-    event_sync_every_seconds: float = Field(
-        86_400, ge=0, description="the worker asks for the events of all SIMs this often; 0 switches it off"
-    )
-    action_kept_days: int = Field(
-        400, ge=1, description="changes of SIMs are forgotten so long after they were over"
-    )
+    sim_sync_every_seconds: Seconds = _interval(900, "the sync of all SIMs")
+    usage_fresh_seconds: Seconds = Field(600, description="usage younger than this is not requested again")
+    quota_fresh_seconds: Seconds = Field(60, description="a quota younger than this is not requested again")
+    event_sync_every_seconds: Seconds = _interval(86_400, "the sync of network events")
+    action_kept_days: Positive = Field(400, description="retention of finished changes of SIMs")
     sms_kept_days: int = Field(
-        400, ge=30, description="messages that are over are forgotten after so long; the carrier keeps them 7"
+        400, ge=30, description="retention of finished messages; the carrier keeps them 7 days"
     )
-    event_kept_days: int = Field(400, ge=1, description="events of SIMs are forgotten after so long")
-    event_fresh_seconds: float = Field(
-        60, ge=0, description="a diagnosis asks for events again that are older than this"
+    event_kept_days: Positive = Field(400, description="retention of network events")
+    event_fresh_seconds: Seconds = Field(
+        60, description="a diagnosis requests events again when they are older than this"
     )
-    connectivity_fresh_seconds: float = Field(
-        30, ge=0, description="connectivity younger than this is not asked for again"
+    connectivity_fresh_seconds: Seconds = Field(
+        30, description="connectivity younger than this is not requested again"
     )
     attached_trusted_seconds: float = Field(
-        21_600, gt=0, description="a SIM that is attached without a sign of it for so long may be gone"
+        21_600,
+        gt=0,
+        description="seconds for which `attached` is believed without an update from the network",
     )
-    quota_forecast_every_seconds: float = Field(
-        3600,
-        ge=0,
-        description="the worker asks for new forecasts of all quotas this often; 0 switches it off",
+    quota_forecast_every_seconds: Seconds = Field(
+        3600, description="interval of the quota forecasts; 0 switches them off"
     )
-    policy_every_seconds: float = Field(
-        3600, ge=0, description="the worker evaluates all top-up policies this often; 0 switches it off"
-    )
-    extension_price: Decimal = Field(
+    policy_every_seconds: Seconds = _interval(3600, "the evaluation of top-up policies")
+    extension_price: Price = Field(
         Decimal("11.90"),
-        ge=0,
-        max_digits=10,
-        decimal_places=2,
-        description="gross price of prolonging a SIM, expected until an order has told the real one",
+        description="expected gross price of extending a SIM, until an order shows the real one",
     )
-    order_fresh_seconds: float = Field(
-        600, ge=0, description="orders that can change and are younger than this are not asked for again"
+    order_fresh_seconds: Seconds = Field(
+        600, description="open orders younger than this are not requested again"
     )
-    order_sync_every_seconds: float = Field(
-        3600, ge=0, description="the worker asks for a sync of orders this often; 0 switches it off"
+    order_sync_every_seconds: Seconds = _interval(3600, "the sync of orders")
+    product_fresh_seconds: Seconds = Field(
+        86_400, description="a catalogue younger than this is not requested again"
     )
-    product_fresh_seconds: float = Field(
-        86_400, ge=0, description="a catalogue younger than this is not asked for again"
+    product_sync_every_seconds: Seconds = _interval(86_400, "the sync of the catalogue")
+    policy_decisions_kept_days: Positive = Field(400, description="retention of decisions of top-up policies")
+    sync_parallel_pages: int = Field(
+        4, ge=1, le=16, description="concurrent requests of the sync of all SIMs"
     )
-    product_sync_every_seconds: float = Field(
-        86_400, ge=0, description="the worker asks for the catalogue this often; 0 switches it off"
-    )
-    policy_decisions_kept_days: int = Field(
-        400, ge=1, description="decisions of top-up policies are forgotten after this"
-    )
-    sync_parallel_pages: int = Field(4, ge=1, le=16, description="pages of SIMs in flight during a sync")
     carrier_payment_method: PaymentMethod = Field(
-        PaymentMethod.BANK_TRANSFER, description="how top-ups are paid where nothing else is said"
+        PaymentMethod.BANK_TRANSFER, description="default payment method of top-ups"
     )
-    topup_price: Decimal = Field(
-        Decimal("11.90"),
-        ge=0,
-        max_digits=10,
-        decimal_places=2,
-        description="gross price of a top-up, expected until an order has told the real one",
+    topup_price: Price = Field(
+        Decimal("11.90"), description="expected gross price of a top-up, until an order shows the real one"
     )
     topup_currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="currency of that price")
     topup_look_seconds: float = Field(
-        2.0, gt=0, description="how often the worker looks for purchases that wait for the carrier"
+        2.0, gt=0, description="interval of the check of purchases that wait for the carrier"
     )
-    topup_give_up_seconds: float = Field(
-        900, ge=0, description="a lost purchase that shows no order at the carrier for so long did not happen"
+    topup_give_up_seconds: Seconds = Field(
+        900, description="seconds after which a purchase with neither answer nor order counts as not made"
     )
     action_attempts: int = Field(
-        20, ge=1, le=1000, description="attempts, up to 5 minutes apart, after which a change of a SIM failed"
+        20,
+        ge=1,
+        le=1000,
+        description="attempts, at most 5 minutes apart, after which a change of a SIM has failed",
     )
-    action_parallel: int = Field(4, ge=1, le=32, description="SIMs that one worker changes at once")
+    action_parallel: int = Field(4, ge=1, le=32, description="SIMs that one worker changes concurrently")
     drift_policy: Literal["report", "correct", "adopt"] = Field(
         "report",
-        description="a SIM's status was changed past us: tell of it, set it back, or want it so from now on",
+        description="a SIM's status was changed at the carrier: record it, set it back, or adopt it",
     )
-    sms_most_parts: int = Field(10, ge=1, le=255, description="parts that one short message may have")
-    sms_settled_seconds: float = Field(
-        60, ge=0, description="what the carrier does not list so long after it was asked was not sent"
+    sms_most_parts: int = Field(10, ge=1, le=255, description="largest number of parts of a message")
+    sms_settled_seconds: Seconds = Field(
+        60, description="seconds after which a message that the carrier does not list counts as not sent"
     )
     sms_look_every_seconds: float = Field(
-        2, gt=0, description="how often the worker looks for messages to send or to ask about"
+        2, gt=0, description="interval of the check for messages to send or to follow"
     )
-    ticket_sync_every_seconds: float = Field(
-        900, ge=0, description="the worker asks for the carrier's tickets this often; 0 switches it off"
+    ticket_sync_every_seconds: Seconds = _interval(900, "the sync of tickets")
+    ticket_settled_seconds: Seconds = Field(
+        300, description="seconds after which a ticket that the carrier does not list counts as not opened"
     )
-    ticket_settled_seconds: float = Field(
-        300, ge=0, description="a ticket that is not listed so long after it was asked for was not opened"
-    )
-    import_read_seconds: float = Field(60.0, gt=0, description="longest time that reading a file may take")
-    export_xlsx_seconds: float = Field(120.0, gt=0, description="longest time that an XLSX file may take")
+    import_read_seconds: float = Field(60.0, gt=0, description="time limit for reading an import file")
+    export_xlsx_seconds: float = Field(120.0, gt=0, description="time limit for making an XLSX file")
 
 
 @lru_cache
 def get_settings() -> Settings:
-    """The process's settings."""
     return Settings()

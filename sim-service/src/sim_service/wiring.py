@@ -9,18 +9,19 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_kit.database import Sessions, create_engine, create_sessions
-from sim_service.cache.lives import lives
-from sim_service.cache.service import ReadCache
-from sim_service.cache.store import Store
-from sim_service.cache.watch import watch
 from sim_service.carrier.base import Carrier
-from sim_service.carrier.once import streamer
+from sim_service.carrier.once import push_stream
 from sim_service.carrier.once.build import open_once
-from sim_service.carrier.once.forwarder import Forwarder
-from sim_service.events.service import EventService
-from sim_service.push.service import Streams
-from sim_service.settings import Settings
-from sim_service.sms.forwarder import SmsForwarder
+from sim_service.carrier.once.push_sms import SmsForwarderReader
+from sim_service.carrier.push_sms import SmsPushReader
+from sim_service.lifecycle.network_events.service import NetworkEventService
+from sim_service.platform.cache.invalidation import invalidate_on_commit
+from sim_service.platform.cache.service import CachedRead, ReadCache
+from sim_service.platform.cache.store import CacheStore
+from sim_service.settings import CacheSettings, Settings
+from sim_service.usage.streamer.service import StreamReceiver
+
+SMS_PUSH_READER: SmsPushReader = SmsForwarderReader()
 
 
 @dataclass(frozen=True)
@@ -33,35 +34,32 @@ class Resources:
     cache: ReadCache
 
     async def check_database(self) -> None:
-        """Raise if the database does not answer."""
         async with self.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings, redis: Redis, name: str) -> AsyncIterator[Resources]:
-    """Open them, close them at the end."""
     engine = create_engine(settings, name=name)
     try:
         async with open_once(settings, redis) as carrier:
-            sessions, cache = create_sessions(engine), ReadCache(Store(redis), lives(settings))
-            watch(sessions, cache)
-            yield Resources(engine, sessions, carrier, cache)
+            sessions, store = create_sessions(engine), CacheStore(redis)
+            invalidate_on_commit(sessions, store)
+            yield Resources(engine, sessions, carrier, ReadCache(store, cache_ttl(settings)))
     finally:
         await engine.dispose()
 
 
-def open_streams(settings: Settings, resources: Resources) -> Streams:
-    """What takes the carrier's pushes."""
-    return Streams(
+def open_stream_receiver(settings: Settings, resources: Resources) -> StreamReceiver:
+    return StreamReceiver(
         resources.sessions,
-        streamer.read,
-        EventService.store,
+        push_stream.read,
+        NetworkEventService.store,
         kept_days=settings.stream_records_kept_days,
-        tell=settings.usage_tell_seconds,
+        publish_after=settings.usage_tell_seconds,
     )
 
 
-def open_forwarder(resources: Resources) -> SmsForwarder:
-    """What takes the messages that the carrier pushes."""
-    return SmsForwarder(resources.sessions, Forwarder())
+def cache_ttl(settings: CacheSettings) -> dict[CachedRead, float]:
+    """Seconds for which answers are cached; 0: not at all."""
+    return {read: getattr(settings, f"cache_{read}_seconds") for read in CachedRead}

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
 
-from device_service.broker.rules import Ask
+from device_service.broker.rules import AccessRequest
 from device_service.broker.service import BrokerService
 
 router = APIRouter(prefix="/broker")
@@ -26,7 +26,7 @@ async def _service(request: Request) -> BrokerService:
     return service
 
 
-Asked = Annotated[Form, Depends(_form)]
+RequestForm = Annotated[Form, Depends(_form)]
 Broker = Annotated[BrokerService, Depends(_service)]
 
 
@@ -34,8 +34,8 @@ def _answer(allowed: bool) -> PlainTextResponse:
     return PlainTextResponse("allow" if allowed else "deny")
 
 
-def _ask(form: Form) -> Ask:
-    return Ask(
+def _access_request(form: Form) -> AccessRequest:
+    return AccessRequest(
         device_id=form.get("username", ""),
         kind=form.get("resource", ""),
         name=form.get("name", ""),
@@ -45,25 +45,25 @@ def _ask(form: Form) -> Ask:
 
 
 @router.post("/user")
-async def user(form: Asked, broker: Broker) -> PlainTextResponse:
+async def user(form: RequestForm, broker: Broker) -> PlainTextResponse:
     """May this device log in with this key?"""
     username, password = form.get("username", ""), form.get("password", "")
     return _answer(await broker.may_log_in(username, password, form.get("client_id", "")))
 
 
 @router.post("/vhost")
-async def vhost(form: Asked, broker: Broker) -> PlainTextResponse:
+async def vhost(form: RequestForm, broker: Broker) -> PlainTextResponse:
     """May it use this virtual host?"""
     return _answer(broker.may_enter(form.get("username", ""), form.get("vhost", "")))
 
 
 @router.post("/resource")
-async def resource(form: Asked, broker: Broker) -> PlainTextResponse:
+async def resource(form: RequestForm, broker: Broker) -> PlainTextResponse:
     """May it configure, write or read this queue or exchange?"""
-    return _answer(broker.may_use(_ask(form), form.get("vhost", "")))
+    return _answer(broker.may_use(_access_request(form), form.get("vhost", "")))
 
 
 @router.post("/topic")
-async def topic(form: Asked, broker: Broker) -> PlainTextResponse:
+async def topic(form: RequestForm, broker: Broker) -> PlainTextResponse:
     """May it write or read with this routing key?"""
-    return _answer(await broker.may_use_topic(_ask(form), form.get("vhost", "")))
+    return _answer(await broker.may_use_topic(_access_request(form), form.get("vhost", "")))

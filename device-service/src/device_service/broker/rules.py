@@ -15,7 +15,7 @@ _ALL = frozenset({"configure", "write", "read"})
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AccessRequest:
     """One question of the broker: may `device_id` do `permission` to the resource `name` of that `kind`?"""
 
     device_id: str
@@ -25,25 +25,25 @@ class Ask:
     routing_key: str = ""
 
 
-def may_use_resource(ask: Ask) -> bool:
+def may_use_resource(access: AccessRequest) -> bool:
     """Queues and exchanges: its own subscriptions, and the telemetry exchange without configuring it."""
-    if ask.kind == "exchange":
-        return ask.name == TELEMETRY_EXCHANGE and ask.permission in {"write", "read"}
-    if ask.kind == "queue" and ask.permission in _ALL:
-        found = _OWN_QUEUE.fullmatch(ask.name)
-        return found is not None and found["device"] == ask.device_id
+    if access.kind == "exchange":
+        return access.name == TELEMETRY_EXCHANGE and access.permission in {"write", "read"}
+    if access.kind == "queue" and access.permission in _ALL:
+        found = _OWN_QUEUE.fullmatch(access.name)
+        return found is not None and found["device"] == access.device_id
     return False
 
 
-def may_use_topic(ask: Ask) -> bool:
+def may_use_topic(access: AccessRequest) -> bool:
     """Topics: write its own telemetry, read its own commands."""
-    if ask.kind != "topic" or ask.name != TELEMETRY_EXCHANGE:
+    if access.kind != "topic" or access.name != TELEMETRY_EXCHANGE:
         return False
-    if ask.permission == "write":
-        return ask.routing_key == telemetry_key(ask.device_id)
-    commands = f"devices.{ask.device_id}.commands"
-    return ask.permission == "read" and (
-        ask.routing_key == commands or ask.routing_key.startswith(commands + ".")
+    if access.permission == "write":
+        return access.routing_key == telemetry_key(access.device_id)
+    commands = f"devices.{access.device_id}.commands"
+    return access.permission == "read" and (
+        access.routing_key == commands or access.routing_key.startswith(commands + ".")
     )
 
 

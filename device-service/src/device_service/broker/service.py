@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from device_service.broker.rules import Ask, claimed_device, may_use_resource, may_use_topic
+from device_service.broker.rules import AccessRequest, claimed_device, may_use_resource, may_use_topic
 from device_service.credentials.service import Authenticator
 
 
@@ -22,15 +22,15 @@ class BrokerService:
         """Whether a device may use the virtual host; who it is has been checked before."""
         return _device_id(username) is not None and vhost == self._vhost
 
-    def may_use(self, ask: Ask, vhost: str) -> bool:
+    def may_use(self, access: AccessRequest, vhost: str) -> bool:
         """Queues and exchanges."""
-        return self.may_enter(ask.device_id, vhost) and may_use_resource(ask)
+        return self.may_enter(access.device_id, vhost) and may_use_resource(access)
 
-    async def may_use_topic(self, ask: Ask, vhost: str) -> bool:
+    async def may_use_topic(self, access: AccessRequest, vhost: str) -> bool:
         """Topics of a device that still has a key. The broker remembers a yes as long as a session lasts."""
-        if not self.may_enter(ask.device_id, vhost) or not may_use_topic(ask):
+        if not self.may_enter(access.device_id, vhost) or not may_use_topic(access):
             return False
-        return await self._authenticator.has_key(UUID(ask.device_id))
+        return await self._authenticator.has_key(UUID(access.device_id))
 
 
 def _device_id(username: str) -> UUID | None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from device_service.devices.access import Devices
 from device_service.devices.changes import on_commit
 from device_service.devices.preconditions import IfMatch, etag
-from fleet_kit.free_json import JsonObject
+from fleet_kit.json_object import JsonObject
 
 router = APIRouter(prefix="/devices/{device_id}/config", tags=["configuration"], dependencies=[on_commit])
 

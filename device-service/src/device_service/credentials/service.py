@@ -4,13 +4,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from device_service.broker_sessions.service import SessionTerminations
 from device_service.cache import ReadCache
 from device_service.credentials.keys import hash_of, matches, new_key
 from device_service.credentials.repository import CredentialRepository
 from device_service.devices.changes import Changes
 from device_service.devices.models import Device
 from device_service.devices.service import DeviceService
-from device_service.sessions.service import SessionEnds
 from fleet_kit.database import Sessions
 from fleet_kit.principal import Principal
 from fleet_kit.scope import EVERYTHING
@@ -27,7 +27,7 @@ class CredentialService:
     ) -> None:
         self._credentials = CredentialRepository(session, principal.scope)
         self._devices, self._changes = devices, changes
-        self._session_ends = SessionEnds(session)
+        self._session_terminations = SessionTerminations(session)
 
     async def issue(self, device: Device) -> str:
         """A new key; the old one, if any, is worth nothing from the commit on."""
@@ -39,14 +39,14 @@ class CredentialService:
     async def rotate(self, device_id: UUID) -> str:
         """A new key for an existing device; raises NotFound, Forbidden."""
         device = await self._devices.editable(device_id)
-        await self._session_ends.request(device.id)
+        await self._session_terminations.request(device.id)
         return await self.issue(device)
 
     async def revoke(self, device_id: UUID) -> None:
         """Leave the device without a key; raises NotFound, Forbidden."""
         device = await self._devices.editable(device_id)
         await self._credentials.delete(device.id)
-        await self._session_ends.request(device.id)
+        await self._session_terminations.request(device.id)
         self._changes.credential(device.id)
 
 

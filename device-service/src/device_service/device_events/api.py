@@ -45,4 +45,4 @@ async def list_events(
     """Events of the device, newest first."""
     device = await devices.get(device_id)
     service = DeviceEventService(session, principal.scope, device.id)
-    return (await service.page(event_type, paging)).shown_as(EventOut.model_validate, paging)
+    return (await service.page(event_type, paging)).to_page(EventOut.model_validate, paging)

@@ -1,5 +1,5 @@
+from device_service.base import SOURCE
 from device_service.device_events.models import DeviceEvent
-from device_service.devices.events import SOURCE
 from fleet_contracts.events import DeviceEventData, DeviceEventReported
 
 

@@ -4,12 +4,12 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from device_service.device_events.models import DeviceEvent
-from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 
 # Ids are made in the order of time.
-_NEWEST = Order("-id", DeviceEvent.id, DeviceEvent.id)
+_NEWEST = SortOrder("-id", DeviceEvent.id, DeviceEvent.id)
 
 
 class DeviceEventRepository:
@@ -22,7 +22,7 @@ class DeviceEventRepository:
         """Insert at the next flush."""
         self._session.add(event)
 
-    async def page(self, event_type: str | None, paging: PageParams) -> Found[DeviceEvent]:
+    async def page(self, event_type: str | None, paging: PageParams) -> PageResult[DeviceEvent]:
         """One page, newest first."""
         statement = select(DeviceEvent).where(*self._conditions(event_type))
         return await find_page(self._session, statement, _NEWEST, paging)

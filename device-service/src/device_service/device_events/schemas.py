@@ -3,7 +3,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from fleet_kit.free_json import JsonObject
+from fleet_kit.json_object import JsonObject
 from fleet_kit.schemas import ResponseModel, StrictModel, Timestamp
 
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]

@@ -8,7 +8,7 @@ from device_service.device_events.models import DeviceEvent
 from device_service.device_events.repository import DeviceEventRepository
 from device_service.device_events.schemas import EventIn
 from device_service.devices.service import not_found
-from fleet_kit.keyset import Found
+from fleet_kit.keyset_pagination import PageResult
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
@@ -22,7 +22,7 @@ class DeviceEventService:
         self._events = DeviceEventRepository(session, scope, device_id)
 
     async def report(self, organization_id: UUID, data: EventIn) -> DeviceEvent:
-        """Store the event and tell of it; raises NotFound where the device is gone by now."""
+        """Store the event and publish it; raises NotFound where the device is gone by now."""
         event = DeviceEvent(organization_id=organization_id, device_id=self._device_id, **data.model_dump())
         self._events.add(event)
         try:
@@ -32,6 +32,6 @@ class DeviceEventService:
         await Outbox(self._session).add(events.reported(event))
         return event
 
-    async def page(self, event_type: str | None, paging: PageParams) -> Found[DeviceEvent]:
+    async def page(self, event_type: str | None, paging: PageParams) -> PageResult[DeviceEvent]:
         """One page, newest first."""
         return await self._events.page(event_type, paging)

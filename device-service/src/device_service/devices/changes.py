@@ -19,7 +19,7 @@ class Changes:
     credentials: set[str] = field(default_factory=set)
 
     def device(self, device: Device) -> None:
-        """The device looks different now."""
+        """The device changed."""
         self.devices.add(str(device.id))
 
     def credential(self, device_id: UUID) -> None:
@@ -34,10 +34,10 @@ class Caches:
     devices: ReadCache
     credentials: ReadCache
 
-    async def forget(self, changes: Changes) -> None:
+    async def invalidate(self, changes: Changes) -> None:
         """Drop what was changed."""
-        await self.credentials.forget(*changes.credentials)
-        await self.devices.forget(*changes.devices)
+        await self.credentials.invalidate(*changes.credentials)
+        await self.devices.invalidate(*changes.devices)
 
 
 async def request_changes(request: Request) -> AsyncIterator[Changes]:
@@ -50,7 +50,7 @@ async def request_changes(request: Request) -> AsyncIterator[Changes]:
         yield changes
     finally:
         caches: Caches = request.app.state.caches
-        await caches.forget(changes)
+        await caches.invalidate(changes)
 
 
 on_commit = Depends(request_changes, scope="function")

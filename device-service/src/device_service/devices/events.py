@@ -1,7 +1,6 @@
+from device_service.base import SOURCE
 from device_service.devices.models import Device
 from fleet_contracts.events import DeviceData, DeviceDeleted, DeviceRef, DeviceRegistered, DeviceUpdated
-
-SOURCE = "device-service"
 
 
 def registered(device: Device) -> DeviceRegistered:

@@ -37,9 +37,9 @@ async def read_device(request: Request) -> Response:
     device_id = _device_id(request.path_params["device_id"])
     caches: Caches = request.app.state.caches
     key = str(device_id)
-    asked = caches.devices.ask(key)
+    pending = caches.devices.start_get(key)
     principal = await current_principal(request)
-    packed = await caches.devices.told(asked)
+    packed = await caches.devices.finish_get(pending)
     if packed is None:
         read_at = time.monotonic()
         packed = _pack(await _fetch(request.app.state.sessions, principal, device_id))

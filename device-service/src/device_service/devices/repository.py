@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from device_service.devices.models import Device
 from device_service.devices.schemas import DeviceQuery
-from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 
@@ -31,10 +31,10 @@ class DeviceRepository:
         """Delete with everything below it at the next flush."""
         await self._session.delete(device)
 
-    async def page(self, wanted: DeviceQuery, paging: PageParams) -> Found[Device]:
+    async def page(self, wanted: DeviceQuery, paging: PageParams) -> PageResult[Device]:
         """One page in the wanted order."""
         statement = select(Device).where(*self._conditions(wanted))
-        order = Order(wanted.sort, getattr(Device, wanted.sort.removeprefix("-")), Device.id)
+        order = SortOrder(wanted.sort, getattr(Device, wanted.sort.removeprefix("-")), Device.id)
         return await find_page(self._session, statement, order, paging)
 
     def _conditions(self, wanted: DeviceQuery) -> list[ColumnElement[bool]]:

@@ -5,7 +5,7 @@ from fastapi import Query
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from device_service.devices.models import DeviceStatus
-from fleet_kit.free_json import JsonObject
+from fleet_kit.json_object import JsonObject
 from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
 
 MAX_TAGS = 50

@@ -4,15 +4,15 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from device_service.broker_sessions.service import SessionTerminations
 from device_service.devices import events
 from device_service.devices.changes import Changes
 from device_service.devices.models import Device
 from device_service.devices.preconditions import Precondition
 from device_service.devices.repository import DeviceRepository
 from device_service.devices.schemas import DeviceIn, DeviceQuery
-from device_service.sessions.service import SessionEnds
 from fleet_kit.errors import Conflict, NotFound
-from fleet_kit.keyset import Found
+from fleet_kit.keyset_pagination import PageResult
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal, Role
@@ -29,7 +29,7 @@ def not_found() -> NotFound:
 
 
 class DeviceService:
-    """What may be done with devices, and which events tell of it."""
+    """What may be done with devices, and the events that it publishes."""
 
     def __init__(self, session: AsyncSession, principal: Principal, changes: Changes) -> None:
         self._session, self._principal, self._changes = session, principal, changes
@@ -43,7 +43,7 @@ class DeviceService:
             raise not_found()
         return device
 
-    async def page(self, wanted: DeviceQuery, paging: PageParams) -> Found[Device]:
+    async def page(self, wanted: DeviceQuery, paging: PageParams) -> PageResult[Device]:
         """One page of devices."""
         return await self._devices.page(wanted, paging)
 
@@ -81,7 +81,7 @@ class DeviceService:
         await self._devices.delete(device)
         await self._session.flush()
         await self._outbox.add(events.deleted(device))
-        await SessionEnds(self._session).request(device.id)
+        await SessionTerminations(self._session).request(device.id)
         self._changes.device(device)
         self._changes.credential(device.id)
 

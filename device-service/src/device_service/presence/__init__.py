@@ -1,1 +1,1 @@
-"""Whether a device is heard: status, last seen, the sweeper."""
+"""Whether a device sends messages: status, last seen, the sweeper."""

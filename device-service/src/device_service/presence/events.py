@@ -1,9 +1,9 @@
-from device_service.devices.events import SOURCE
-from device_service.presence.repository import Seen
+from device_service.base import SOURCE
+from device_service.presence.repository import DevicePresence
 from fleet_contracts.events import DeviceStatusChanged, DeviceStatusData
 
 
-def status_changed(seen: Seen) -> DeviceStatusChanged:
+def status_changed(seen: DevicePresence) -> DeviceStatusChanged:
     """The device came online or went offline."""
     return DeviceStatusChanged(
         source=SOURCE,

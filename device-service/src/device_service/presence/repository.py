@@ -12,12 +12,12 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from device_service.devices.models import Device, DeviceStatus
 from fleet_kit.database import UtcDateTime
 
-Heard = Mapping[tuple[UUID, UUID], datetime]
+LastSeen = Mapping[tuple[UUID, UUID], datetime]
 """Newest arrival by (organisation, device)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DevicePresence:
     """A device after its status has been brought up to date."""
 
     organization_id: UUID
@@ -27,7 +27,7 @@ class Seen:
 
     @property
     def is_online(self) -> bool:
-        """Whether it was heard within the configured time."""
+        """Whether it sent a message within the configured time."""
         return self.status == DeviceStatus.ONLINE
 
 
@@ -37,9 +37,9 @@ class PresenceRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def lock(self, heard: Heard) -> dict[UUID, str]:
-        """Lock the devices that were heard, in one order everywhere; their status so far by id."""
-        seen = _rows(heard)
+    async def lock(self, last_seen: LastSeen) -> dict[UUID, str]:
+        """Lock the devices that sent a message, in one order everywhere; their status so far by id."""
+        seen = _rows(last_seen)
         statement = (
             select(Device.id, Device.status)
             .join(seen, (Device.id == seen.c.id) & (Device.organization_id == seen.c.organization_id))
@@ -48,9 +48,9 @@ class PresenceRepository:
         )
         return {row.id: row.status for row in await self._session.execute(statement)}
 
-    async def hear(self, heard: Heard, *, online_since: datetime) -> list[Seen]:
-        """Move `last_seen` forward, never back; online are those heard since `online_since`."""
-        seen = _rows(heard)
+    async def update_last_seen(self, last_seen: LastSeen, *, online_since: datetime) -> list[DevicePresence]:
+        """Move `last_seen` forward, never back; online are those that sent a message since `online_since`."""
+        seen = _rows(last_seen)
         status = case(
             (seen.c.last_seen >= online_since, DeviceStatus.ONLINE.value), else_=DeviceStatus.OFFLINE.value
         )
@@ -67,8 +67,8 @@ class PresenceRepository:
         )
         return _seen((await self._session.execute(statement)).all())
 
-    async def silence(self, *, before: datetime, limit: int) -> list[Seen]:
-        """Set offline up to `limit` devices that were last heard before that moment."""
+    async def mark_offline(self, *, before: datetime, limit: int) -> list[DevicePresence]:
+        """Set offline up to `limit` devices whose last message is older than that moment."""
         silent = (
             select(Device.id)
             .where(Device.status == DeviceStatus.ONLINE, Device.last_seen < before)
@@ -86,16 +86,16 @@ class PresenceRepository:
         return _seen((await self._session.execute(statement)).all())
 
 
-def _rows(heard: Heard) -> TableValuedAlias:
+def _rows(last_seen: LastSeen) -> TableValuedAlias:
     """The sightings as a table: three arrays, so that the statement is the same for any number."""
     arrays = (
-        literal([organization for organization, _ in heard], ARRAY(Uuid)),
-        literal([device for _, device in heard], ARRAY(Uuid)),
-        literal(list(heard.values()), ARRAY(UtcDateTime)),
+        literal([organization for organization, _ in last_seen], ARRAY(Uuid)),
+        literal([device for _, device in last_seen], ARRAY(Uuid)),
+        literal(list(last_seen.values()), ARRAY(UtcDateTime)),
     )
     columns = (column("organization_id", Uuid), column("id", Uuid), column("last_seen", UtcDateTime))
     return func.unnest(*arrays).table_valued(*columns, name="heard").render_derived()
 
 
-def _seen(rows: Sequence[Row[UUID, UUID, str, Any]]) -> list[Seen]:
-    return [Seen(*row) for row in rows]
+def _seen(rows: Sequence[Row[UUID, UUID, str, Any]]) -> list[DevicePresence]:
+    return [DevicePresence(*row) for row in rows]

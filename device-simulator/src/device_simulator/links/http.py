@@ -7,6 +7,7 @@ import httpx
 from device_simulator.credentials import Credential
 from device_simulator.errors import NotAccepted, Refused
 from device_simulator.links.addresses import Addresses
+from device_simulator.tls import tls_context
 
 TIMEOUT = 15.0
 """Seconds for one request."""
@@ -20,6 +21,7 @@ class HttpLink:
         self._url = f"/api/v1/devices/{credential.id}/telemetry"
         self._client = httpx.AsyncClient(
             base_url=addresses.gateway_url,
+            verify=tls_context(),
             timeout=TIMEOUT,
             limits=httpx.Limits(max_keepalive_connections=8, keepalive_expiry=3),
             headers={

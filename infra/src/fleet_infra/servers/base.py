@@ -56,7 +56,7 @@ def wait_ready(server: Server, timeout: float = 60.0, alive: threading.Event | N
             time.sleep(0.1)
 
 
-def run_apart(work: Coroutine[Any, Any, T]) -> T:
+def run_in_thread(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end from synchronous code, also where an event loop already runs."""
     outcome: list[T] = []
     failure: list[BaseException] = []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import asyncpg
 
-from fleet_infra.servers.base import NotReady, Process, run_apart
+from fleet_infra.servers.base import NotReady, Process, run_in_thread
 
 OUTSIDE = Path("/var/lib/fleet")
 SYSTEM_USER = "postgres"
@@ -90,7 +90,7 @@ class PostgresServer:
 
     def check(self) -> None:
         """Log in."""
-        run_apart(self._login())
+        run_in_thread(self._login())
 
     async def _login(self) -> None:
         try:

@@ -1,5 +1,3 @@
-"""Queries on latest readings."""
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -31,11 +29,11 @@ class LatestRepository:
         return await self._collection.find(query).sort("_id", 1).limit(limit).to_list(limit)
 
     async def newest(self, device_id: str) -> Document | None:
-        """The newest reading of one device, None if it was never heard."""
+        """The newest reading of one device, None if it has none."""
         row: Document | None = await self._collection.find_one({"_id": device_id})
         return row if row is not None and self._scope.covers(UUID(row["organization_id"])) else None
 
-    async def heard_since(self, moment: datetime) -> list[str]:
+    async def received_since(self, moment: datetime) -> list[str]:
         """Devices whose newest reading arrived after that moment."""
         found = self._collection.find(self._mine(), {"received_at": 1})
         return [row["_id"] async for row in found if row["received_at"] > moment]

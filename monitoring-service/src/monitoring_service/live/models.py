@@ -20,7 +20,7 @@ def kind_of(event: FleetEvent) -> str | None:
 
 
 def event_document(event: FleetEvent, now: datetime) -> Document:
-    """The event as the journal keeps it, still without its `seq`; its `_id` absorbs repetitions."""
+    """The event as the event log stores it, still without its `seq`; its `_id` absorbs repetitions."""
     data = event.data.model_dump(mode="json")
     kind = kind_of(event)
     device = data.get("id") if kind == "device" and event.type != "device.event_reported" else None

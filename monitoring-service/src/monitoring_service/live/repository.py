@@ -6,7 +6,7 @@ from heapq import merge
 from bson.int64 import Int64
 
 from monitoring_service.live.models import event_item, reading_item
-from monitoring_service.readings.repository import NEAR, PAGE, ReadingRepository
+from monitoring_service.readings.queries import PAGE, SHORT_RANGE, StoredReadings
 from monitoring_service.store.client import Document, Store
 from monitoring_service.store.windows import Windows
 
@@ -17,13 +17,13 @@ class FeedRepository:
     """Readings and events of organisations, in one order."""
 
     def __init__(self, store: Store) -> None:
-        self._readings, self._events = ReadingRepository(store), store.events
+        self._readings, self._events = StoredReadings(store), store.events
 
     async def after(
         self, organizations: Sequence[str], seq: int, until: int
     ) -> AsyncIterator[list[Document]]:
         """Everything stored after `seq` up to `until`, in order, in pages; each with its `item`."""
-        if until - seq > NEAR:
+        if until - seq > SHORT_RANGE:
             async for page in self._far(organizations, seq, until):
                 yield page
             return

@@ -9,42 +9,28 @@ cursor, and is dropped when it does not drain.
 import asyncio
 import time
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any, Protocol
 
 import structlog
 from prometheus_client import Counter
 
 from fleet_contracts.events import TokenRevokedData
 from fleet_kit.errors import Unavailable
-from fleet_kit.scope import Scope
-from monitoring_service.facts.service import Facts
-from monitoring_service.live.client import LiveClient, runs
-from monitoring_service.live.gaps import GapRule
+from monitoring_service.live.clients import LiveClient, group_by_kind
+from monitoring_service.live.connections import ClientConnections
 from monitoring_service.live.repository import FeedRepository
+from monitoring_service.live.resume_limit import ResumeLimit
 from monitoring_service.live.schemas import Subscribe
+from monitoring_service.live.subscriptions import resolve_target
 from monitoring_service.store.client import Document, Store, StoreError
-from monitoring_service.store.sequence import Sequence as Clock
+from monitoring_service.store.sequence import StorageSequence
 
 log = structlog.get_logger(__name__)
 DROPPED = Counter("monitoring_live_dropped", "Live clients dropped because they did not read")
-NEAR = 5_000_000
+SHORT_RANGE = 5_000_000
 """A client less than five seconds behind is fed together with the others."""
 _DRAIN_SECONDS = 0.1
 _EMPTY = 60_000_000
 """In a store that holds nothing yet a client begins a minute ago, in case clocks differ."""
-
-
-class Transport(Protocol):
-    """How clients are reached."""
-
-    async def emit(self, sids: list[str], event: str, data: Any) -> None:
-        """Put an event into the clients' queues; it is encoded once."""
-
-    def backlog(self, sid: str) -> int:
-        """Packets that wait for the client."""
-
-    async def drop(self, sid: str, *, abort: bool = False) -> None:
-        """End the connection; `abort` does not wait for a client that does not read."""
 
 
 class LiveFeed:
@@ -53,14 +39,19 @@ class LiveFeed:
     def __init__(
         self,
         store: Store,
-        clock: Clock,
-        transport: Transport,
-        gaps: GapRule,
+        sequence: StorageSequence,
+        transport: ClientConnections,
+        resume_limit: ResumeLimit,
         *,
         queue_packets: int,
         slow_seconds: float,
     ) -> None:
-        self._store, self._clock, self._transport, self._gaps = store, clock, transport, gaps
+        self._store, self._sequence, self._transport, self._resume_limit = (
+            store,
+            sequence,
+            transport,
+            resume_limit,
+        )
         self._repository = FeedRepository(store)
         self._queue_packets, self._slow_seconds = queue_packets, slow_seconds
         self._clients: dict[str, LiveClient] = {}
@@ -85,40 +76,33 @@ class LiveFeed:
     async def subscribe(self, sid: str, wanted: Subscribe) -> int:
         """Begin or change a subscription; the cursor from which it goes on.
 
-        Raises NotFound for devices and SIMs of others, Unavailable while the store is away.
+        Raises NotFound for devices and SIMs of others, Unavailable while the store is unavailable.
         """
         client = self._clients[sid]
-        facts = Facts(self._store, client.principal.scope)
-        devices = None if wanted.devices is None else [str(device) for device in wanted.devices]
         try:
-            await facts.require_devices(devices or [])
-            await facts.require_sims(wanted.sims or [])
-            carriers = await facts.devices_with(wanted.sims or [])
-            organizations = await _organizations(facts, client.principal.scope)
-            stable = (await self._clock.snapshot()).stable
+            target = await resolve_target(self._store, client.principal.scope, wanted)
+            stable = (await self._sequence.snapshot()).stable
         except StoreError as error:
-            raise Unavailable("the store is away, try again") from error
-        everything = devices is None and wanted.sims is None
-        client.devices = None if everything else frozenset({*(devices or ()), *carriers})
-        client.sims = None if everything else frozenset(wanted.sims or ())
-        client.organizations = tuple(organizations)
+            raise Unavailable("the store is unavailable, try again") from error
+        client.devices, client.sims = target.devices, target.sims
+        client.organizations = target.organizations
         stable = max(stable, int(time.time() * 1_000_000) - _EMPTY)
         client.cursor = min(int(wanted.since), stable) if wanted.since else stable
         client.caught_up = False
-        self._begin(client)
+        self._start_catch_up(client)
         return client.cursor
 
-    async def tick(self) -> None:
+    async def publish_new(self) -> None:
         """Send on what is new to everyone who is near. Raises StoreError."""
-        near = [client for client in self.clients if client.caught_up and await self._drained(client)]
+        near = [client for client in self.clients if client.caught_up and await self._keeps_up(client)]
         if not near:
             return
-        stable = (await self._clock.snapshot()).stable
+        stable = (await self._sequence.snapshot()).stable
         groups: dict[tuple[str, ...], list[LiveClient]] = {}
         for client in near:
-            if client.cursor < stable - NEAR:
+            if client.cursor < stable - SHORT_RANGE:
                 client.caught_up = False
-                self._begin(client)
+                self._start_catch_up(client)
             else:
                 groups.setdefault(client.organizations, []).append(client)
         for organizations, clients in groups.items():
@@ -156,7 +140,9 @@ class LiveFeed:
         alike: dict[Hashable, list[LiveClient]] = {}
         for client in clients:
             alike.setdefault(client.position, []).append(client)
-        sendings = [([client.sid for client in group], runs(page, group[0])) for group in alike.values()]
+        sendings = [
+            ([client.sid for client in group], group_by_kind(page, group[0])) for group in alike.values()
+        ]
         # Before the first emit: who subscribes anew in between sets the cursor, and that one counts.
         for client in clients:
             client.cursor = max(client.cursor, page[-1]["seq"])
@@ -165,7 +151,7 @@ class LiveFeed:
                 for data in [items] if event == "telemetry" else items:
                     await self._transport.emit(sids, event, data)
 
-    def _begin(self, client: LiveClient) -> None:
+    def _start_catch_up(self, client: LiveClient) -> None:
         earlier = self._behind.pop(client.sid, None)
         if earlier is not None:
             earlier.cancel()
@@ -178,50 +164,46 @@ class LiveFeed:
             del self._behind[sid]
 
     async def _catch_up(self, client: LiveClient) -> None:
-        """Feed a client alone until it is near; a store that is away is waited for."""
+        """Feed a client alone until it is near; a store that is unavailable is waited for."""
         await asyncio.sleep(0.01)  # the answer to the subscription goes first
-        told = False
+        gap_sent = False
         while client.sid in self._clients:
             try:
-                if not told:
-                    await self._tell_gap(client)
-                    told = True
-                stable = (await self._clock.snapshot()).stable
+                if not gap_sent:
+                    await self._send_gap(client)
+                    gap_sent = True
+                stable = (await self._sequence.snapshot()).stable
                 async for page in self._repository.after(client.organizations, client.cursor, stable):
-                    while not await self._drained(client):
+                    while not await self._keeps_up(client):
                         if client.sid not in self._clients:
                             return
                         await asyncio.sleep(_DRAIN_SECONDS)
                     await self._send([client], page)
                 client.cursor = max(client.cursor, stable)
-                if client.cursor >= (await self._clock.snapshot()).stable - NEAR:
+                if client.cursor >= (await self._sequence.snapshot()).stable - SHORT_RANGE:
                     client.caught_up = True
                     return
             except StoreError:
                 await asyncio.sleep(0.5)
 
-    async def _tell_gap(self, client: LiveClient) -> None:
-        stable = (await self._clock.snapshot()).stable
-        if client.cursor >= stable - NEAR:
+    async def _send_gap(self, client: LiveClient) -> None:
+        stable = (await self._sequence.snapshot()).stable
+        if client.cursor >= stable - SHORT_RANGE:
             return
-        reason = await self._gaps.reason(client.organizations, client.cursor)
+        reason = await self._resume_limit.reason(client.organizations, client.cursor)
         if reason is not None:
             gap = {"from": str(client.cursor), "to": str(stable), "cursor": str(stable), "reason": reason}
             client.cursor = stable
             await self._transport.emit([client.sid], "gap", gap)
 
-    async def _drained(self, client: LiveClient) -> bool:
+    async def _keeps_up(self, client: LiveClient) -> bool:
         """Whether the client may be fed; drops one that has not drained for too long."""
         limit = self._queue_packets if client.held_since is None else self._queue_packets // 2
         if self._transport.backlog(client.sid) <= limit:
             client.held_since = None
             return True
-        if client.hold() > self._slow_seconds:
+        if client.seconds_behind() > self._slow_seconds:
             DROPPED.inc()
             log.warning("live client dropped, it does not read", user_id=str(client.principal.user_id))
             await self.drop([client], abort=True)
         return False
-
-
-async def _organizations(facts: Facts, scope: Scope) -> list[str]:
-    return await facts.organizations() if scope.organization_id is None else [str(scope.organization_id)]

@@ -9,8 +9,8 @@ import structlog
 from pydantic import ValidationError
 
 from fleet_kit.errors import FleetError
-from fleet_kit.tokens import TokenVerifier
-from monitoring_service.live.client import LiveClient
+from fleet_kit.token_verifier import TokenVerifier
+from monitoring_service.live.clients import LiveClient
 from monitoring_service.live.schemas import Subscribe
 from monitoring_service.live.service import LiveFeed
 

@@ -1,1 +1,1 @@
-"""Telling the others which devices were heard."""
+"""Publishes which devices sent a message."""

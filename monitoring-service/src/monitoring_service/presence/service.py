@@ -1,4 +1,4 @@
-"""Tells device-service which devices were heard: one event per organisation and round."""
+"""Publishes for device-service which devices sent a message: one event per organisation and round."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,15 +12,15 @@ MAX_DEVICES = 1000
 """Devices in one event."""
 
 
-class Presence:
-    """Hears of every stored reading; `flush` publishes. See carry.py for what a crash leaves."""
+class PresencePublisher:
+    """Called with every stored reading; `flush` publishes. See readings/checkpoint.py."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._waiting: dict[tuple[str, str], datetime] = {}
 
-    def heard(self, readings: Iterable[Document]) -> None:
-        """Remember when each device was heard last."""
+    def on_stored(self, readings: Iterable[Document]) -> None:
+        """Remember when each device last sent a message."""
         waiting = self._waiting
         for reading in readings:
             key, moment = (reading["organization_id"], reading["device_id"]), reading["received_at"]

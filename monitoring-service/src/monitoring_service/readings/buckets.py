@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from fleet_kit.errors import invalid
-from monitoring_service.readings.repository import moment
+from monitoring_service.readings.models import from_milliseconds
 from monitoring_service.store.client import Document
 
 Aggregate = Literal["avg", "min", "max", "sum", "count"]
@@ -32,7 +32,12 @@ def pipeline(device_id: str, low: int, high: int, step: int) -> list[Document]:
     since_start: Document = {"$mod": [{"$toLong": "$ts"}, step]}
     names: Document = {"$concatArrays": [{"$objectToArray": "$metrics"}, [{"k": _ALL, "v": 0}]]}
     return [
-        {"$match": {"device_id": device_id, "ts": {"$gte": moment(low), "$lt": moment(high)}}},
+        {
+            "$match": {
+                "device_id": device_id,
+                "ts": {"$gte": from_milliseconds(low), "$lt": from_milliseconds(high)},
+            }
+        },
         {"$project": {"start": {"$subtract": [{"$toLong": "$ts"}, since_start]}, "metric": names}},
         {"$unwind": "$metric"},
         {
@@ -48,7 +53,7 @@ def pipeline(device_id: str, low: int, high: int, step: int) -> list[Document]:
 
 
 @dataclass(slots=True)
-class _Figure:
+class _Aggregates:
     count: int = 0
     sum: float = 0
     min: float = float("inf")
@@ -70,7 +75,7 @@ class Buckets:
 
     agg: Aggregate
     metrics: Sequence[str]
-    _figures: dict[int, dict[str, _Figure]] = field(default_factory=dict)
+    _aggregates: dict[int, dict[str, _Aggregates]] = field(default_factory=dict)
 
     def add(self, parts: Iterable[Document]) -> int:
         """Take in partial figures; how many readings they come from."""
@@ -79,19 +84,19 @@ class Buckets:
             start, name = int(part["_id"]["start"]), part["_id"]["name"]
             if name == _ALL:
                 readings += part["count"]
-            self._figures.setdefault(start, {}).setdefault(name, _Figure()).add(part)
+            self._aggregates.setdefault(start, {}).setdefault(name, _Aggregates()).add(part)
         return readings
 
     def rows(self, before: int) -> list[Document]:
         """Intervals that start before that time, oldest first; only those with a metric asked for."""
-        rows = [self._row(start) for start in sorted(self._figures) if start < before]
+        rows = [self._row(start) for start in sorted(self._aggregates) if start < before]
         return [row for row in rows if row["metrics"]] if self.metrics else rows
 
     def _row(self, start: int) -> Document:
-        figures = self._figures[start]
+        figures = self._aggregates[start]
         shown = self.metrics or [name for name in figures if name != _ALL]
         return {
-            "ts": moment(start),
+            "ts": from_milliseconds(start),
             "metrics": {name: figures[name].value(self.agg) for name in shown if name in figures},
             "count": figures[_ALL].count,
         }

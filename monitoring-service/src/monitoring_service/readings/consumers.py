@@ -9,16 +9,16 @@ from uuid import UUID
 from fleet_contracts.telemetry import MAX_EXCERPT, Rejected, parse_message
 from fleet_contracts.topology import device_of_key
 from fleet_kit.consumer import Failure
-from fleet_kit.delivery import Delivery, RetryLater
-from monitoring_service.facts.directory import DeviceDirectory
-from monitoring_service.readings.ingest import MAX_DOCUMENTS, Ingest
+from fleet_kit.failure_router import Delivery, RetryLater
+from monitoring_service.directory.owner_cache import DeviceOwnerCache
 from monitoring_service.readings.models import reading_document
+from monitoring_service.readings.writer import MAX_DOCUMENTS, ReadingWriter
 from monitoring_service.rejected.models import RejectedMessage
-from monitoring_service.rejected.service import RejectedList
+from monitoring_service.rejected.service import RejectedMessageService
 from monitoring_service.store.client import Document
 
 UNKNOWN_DEVICE = "UNKNOWN_DEVICE"
-_BREATH = 50
+_YIELD_EVERY = 50
 """Messages decoded between two turns of the event loop."""
 _IN_FLIGHT = 2
 """Writes of one batch at a time: the store need not wait for the next one."""
@@ -40,20 +40,25 @@ class TelemetryHandler:
     """
 
     def __init__(
-        self, directory: DeviceDirectory, ingest: Ingest, rejected: RejectedList, *, unknown_attempts: int
+        self,
+        owners: DeviceOwnerCache,
+        writer: ReadingWriter,
+        rejected: RejectedMessageService,
+        *,
+        unknown_attempts: int,
     ) -> None:
-        self._directory, self._ingest, self._rejected = directory, ingest, rejected
+        self._owners, self._writer, self._rejected = owners, writer, rejected
         self._unknown_attempts = unknown_attempts
 
     async def __call__(self, deliveries: list[Delivery]) -> Sequence[Failure]:
-        """Store what is valid, list what is not; raises Pause while the store is away."""
+        """Store what is valid, list what is not; raises DependencyUnavailable while there is no store."""
         devices = [device_id(delivery) for delivery in deliveries]
-        owners = await self._directory.owners({device for device in devices if device})
+        owners = await self._owners.owners({device for device in devices if device})
         batch, writing = _Batch(), deque[asyncio.Task[None]]()
         try:
             for number, (delivery, device) in enumerate(zip(deliveries, devices, strict=True)):
                 self._sort(delivery, device, owners, batch)
-                if number % _BREATH == _BREATH - 1:
+                if number % _YIELD_EVERY == _YIELD_EVERY - 1:
                     await asyncio.sleep(0)
                 while len(batch.documents) >= MAX_DOCUMENTS:
                     await self._write(batch, writing)
@@ -95,8 +100,8 @@ class TelemetryHandler:
         writing.append(asyncio.create_task(self._put(documents, batch)))
 
     async def _put(self, documents: list[Document], batch: _Batch) -> None:
-        outcome = await self._ingest.put(documents)
-        batch.rejected.extend(RejectedMessage.refused(document, why) for document, why in outcome.refused)
+        result = await self._writer.put(documents)
+        batch.rejected.extend(RejectedMessage.refused(document, why) for document, why in result.refused)
 
 
 async def _ended(tasks: "Collection[asyncio.Task[None]]") -> None:

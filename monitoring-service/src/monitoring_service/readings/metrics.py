@@ -4,4 +4,3 @@ from prometheus_client import Counter
 
 STORED = Counter("monitoring_readings_stored_total", "Readings stored")
 DUPLICATES = Counter("monitoring_readings_duplicate_total", "Readings that were in the store already")
-REJECTED = Counter("monitoring_readings_rejected_total", "Readings or messages refused", ["code"])

@@ -1,6 +1,7 @@
-"""The document of a reading."""
+"""The document of a reading, and ranges of the time of measuring."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from fleet_contracts.telemetry import Reading
 from monitoring_service.store.client import Document
@@ -22,3 +23,20 @@ def reading_document(
     if reading.tags:
         document["tags"] = reading.tags
     return document
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Half-open range of time of measuring, in epoch milliseconds."""
+
+    start: int
+    end: int
+
+    def holds(self, row: Document) -> bool:
+        """Whether the reading was measured in it."""
+        return bool(from_milliseconds(self.start) <= row["ts"] < from_milliseconds(self.end))
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Epoch milliseconds as a moment in UTC."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)

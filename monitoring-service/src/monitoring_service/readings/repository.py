@@ -6,44 +6,31 @@ reads the whole collection. What else is asked for is sorted out here.
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from bson.int64 import Int64
 
+from monitoring_service.readings.models import TimeRange, from_milliseconds
 from monitoring_service.store.client import Document, Store
 from monitoring_service.store.counts import Counts
-from monitoring_service.store.sequence import MINUTE
-from monitoring_service.store.sequence import Sequence as Clock
+from monitoring_service.store.sequence import MINUTE, StorageSequence
 from monitoring_service.store.windows import FilledMinutes, Walk, Windows
 
 PAGE = 2000
 """Readings that one query should answer with."""
 BUDGET = 20_000
-"""Readings that one request may look at before it answers with what it has and a cursor."""
+"""Readings that one request may read before it answers with what it has and a cursor."""
 _DELETE = 1000
 _SECOND = 1_000_000
-NEAR = 10 * _SECOND
+SHORT_RANGE = 10 * _SECOND
 """A piece of the sequence that is read without asking first what it holds."""
 _HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Half-open range of time of measuring, in epoch milliseconds."""
-
-    start: int
-    end: int
-
-    def holds(self, row: Document) -> bool:
-        """Whether the reading was measured in it."""
-        return bool(moment(self.start) <= row["ts"] < moment(self.end))
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
+class ReadingSlice:
     """Readings, and where a further request has to go on if this one ended early (None: it did not).
 
-    `rest` is a border in the unit that was walked: all before it, in the order asked for, was looked at.
+    `rest` is a border in the unit that was walked: all before it, in the order asked for, was read.
     """
 
     rows: list[Document]
@@ -57,19 +44,19 @@ class ReadingRepository:
     """
 
     def __init__(self, store: Store) -> None:
-        self._readings, self._counts = store.readings, Counts(store, Clock(store))
+        self._readings, self._counts = store.readings, Counts(store, StorageSequence(store))
 
     async def of_device(
         self,
         device_id: str,
-        span: Range,
+        span: TimeRange,
         *,
         metrics: Sequence[str],
         backwards: bool,
         limit: int,
         past: tuple[int, str] | None = None,
         first_width: int = _HOUR_MS // 6,
-    ) -> Found:
+    ) -> ReadingSlice:
         """The first `limit` readings of the span in the order asked for, or those past a (time, `_id`).
 
         `first_width` is the width of the first window in milliseconds.
@@ -78,24 +65,28 @@ class ReadingRepository:
         if past is not None:
             same = await self._measured(device_id, past[0], past[0] + 1, backwards=backwards)
             found += [row for row in same if _is_past(row["_id"], past[1], backwards=backwards)]
-            span = Range(span.start, past[0]) if backwards else Range(past[0] + 1, span.end)
+            span = TimeRange(span.start, past[0]) if backwards else TimeRange(past[0] + 1, span.end)
         windows = Windows(span.start, span.end, first_width, 6 * _HOUR_MS, limit, backwards)
         found = [row for row in found if _has(row, metrics)]
         seen = 0
         while len(found) < limit and (piece := windows.next()) is not None:
             if seen > BUDGET:
-                return Found(found, piece[1] if backwards else piece[0])
+                return ReadingSlice(found, piece[1] if backwards else piece[0])
             most = 0 if metrics else limit - len(found)
             page = await self._measured(device_id, *piece, backwards=backwards, limit=most)
             windows.found(len(page))
             seen += len(page)
             found += [row for row in page if _has(row, metrics)]
-        return Found(found[:limit])
+        return ReadingSlice(found[:limit])
 
     async def _measured(
         self, device_id: str, low: int, high: int, *, backwards: bool, limit: int = 0
     ) -> list[Document]:
-        ts = {"$gte": moment(low), "$lt": moment(high)} if high - low > 1 else moment(low)
+        ts = (
+            {"$gte": from_milliseconds(low), "$lt": from_milliseconds(high)}
+            if high - low > 1
+            else from_milliseconds(low)
+        )
         direction = -1 if backwards else 1
         found = self._readings.find({"device_id": device_id, "ts": ts})
         return await found.sort([("ts", direction), ("_id", direction)]).limit(limit).to_list(None)
@@ -106,10 +97,10 @@ class ReadingRepository:
         low: int,
         high: int,
         *,
-        span: Range,
+        span: TimeRange,
         metrics: Sequence[str],
         limit: int,
-    ) -> Found:
+    ) -> ReadingSlice:
         """The last `limit` readings stored in [low, high) of the sequence, newest first."""
         walk = await self._filled(organizations, low, high, aim=limit, backwards=True)
         found: list[Document] = []
@@ -120,17 +111,17 @@ class ReadingRepository:
             seen += len(page)
             found += [row for row in reversed(page) if span.holds(row) and _has(row, metrics)]
             if len(found) >= limit:
-                return Found(found[:limit])
+                return ReadingSlice(found[:limit])
             if seen > BUDGET:
-                return Found(found, piece[0])
-        return Found(found)
+                return ReadingSlice(found, piece[0])
+        return ReadingSlice(found)
 
     async def after(
         self, organizations: Sequence[str], seq: int, until: int
     ) -> AsyncIterator[list[Document]]:
         """Readings of organisations stored after `seq` up to `until`, in order, in pages."""
-        walk: Walk = Windows(seq + 1, until + 1, _SECOND, NEAR, PAGE)
-        if until - seq > NEAR:
+        walk: Walk = Windows(seq + 1, until + 1, _SECOND, SHORT_RANGE, PAGE)
+        if until - seq > SHORT_RANGE:
             walk = await self._filled(organizations, seq + 1, until + 1, aim=PAGE)
         while (piece := walk.next()) is not None:
             page = await self._stored(organizations, *piece)
@@ -172,11 +163,6 @@ class ReadingRepository:
             walk.found(int(result.deleted_count))
             deleted += int(result.deleted_count)
         return deleted
-
-
-def moment(milliseconds: int) -> datetime:
-    """Epoch milliseconds as a moment in UTC."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
 def _is_past(key: str, other: str, *, backwards: bool) -> bool:

@@ -11,7 +11,7 @@ from fleet_contracts.telemetry import MAX_AHEAD, METRIC_NAME
 from fleet_kit.errors import invalid
 from fleet_kit.pagination import decode_cursor
 from fleet_kit.schemas import Timestamp
-from monitoring_service.readings.repository import Range
+from monitoring_service.readings.models import TimeRange
 
 MAX_PAGE = 1000
 
@@ -72,14 +72,14 @@ class DataQuery:
         self.metrics = metric or []
         self.page_size, self.cursor, self.backwards = page_size, cursor, order == "desc"
 
-    def span(self, retention: timedelta) -> Range:
+    def span(self, retention: timedelta) -> TimeRange:
         """The range asked for, inside what is kept."""
         now = int(time.time() * 1000)
         oldest = now - int(retention.total_seconds() * 1000)
         newest = now + int(MAX_AHEAD.total_seconds() * 1000)
         start = max(oldest, _milliseconds(self.start)) if self.start else oldest
         end = min(newest, _milliseconds(self.end)) if self.end else newest
-        return Range(start, max(start, end))
+        return TimeRange(start, max(start, end))
 
     def position(self, *kinds: type) -> list[int | str] | None:
         """The cursor's values, each of its type; raises 422 naming `cursor`."""

@@ -1,4 +1,4 @@
-"""Rules of reading readings back, and of forgetting them."""
+"""Queries of readings, with their cursors."""
 
 import time
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from fleet_kit.pagination import encode_cursor
 from fleet_kit.scope import Scope
-from monitoring_service.facts.service import Facts
+from monitoring_service.directory.service import DirectoryService
 from monitoring_service.latest.service import LatestQueries
 from monitoring_service.readings.buckets import Aggregate, Buckets, pipeline
-from monitoring_service.readings.repository import BUDGET, PAGE, Range, ReadingRepository
+from monitoring_service.readings.models import TimeRange
+from monitoring_service.readings.repository import BUDGET, PAGE, ReadingRepository
 from monitoring_service.readings.schemas import DataQuery
 from monitoring_service.store.client import Document, Store
-from monitoring_service.store.counts import HOUR
 from monitoring_service.store.windows import Windows
 
 Answer = tuple[list[Document], str | None]
@@ -26,7 +26,7 @@ class ReadingQueries:
     """Readings as one scope sees them."""
 
     def __init__(self, store: Store, scope: Scope, retention: timedelta) -> None:
-        self._readings, self._facts = ReadingRepository(store), Facts(store, scope)
+        self._readings, self._directory = ReadingRepository(store), DirectoryService(store, scope)
         self._latest, self._retention = LatestQueries(store, scope), retention
 
     async def of_device(self, device_id: str, query: DataQuery) -> Answer:
@@ -36,7 +36,7 @@ class ReadingQueries:
         at a bounded number of readings.
         """
         position = query.position(int, str)
-        await self._facts.require_device(device_id)
+        await self._directory.require_device(device_id)
         span = query.span(self._retention)
         past = None
         if position is not None:
@@ -60,7 +60,7 @@ class ReadingQueries:
             cursor = encode_cursor([found.rest, ""] if query.backwards else [found.rest - 1, _LAST_ID])
         return [_only(row, query.metrics) for row in shown], cursor
 
-    async def _first_width(self, device_id: str, span: Range, *, backwards: bool) -> int:
+    async def _first_width(self, device_id: str, span: TimeRange, *, backwards: bool) -> int:
         """Wide enough to reach the newest reading at once, however long the device has been silent."""
         newest = await self._latest.newest(device_id) if backwards else None
         if newest is None:
@@ -74,7 +74,7 @@ class ReadingQueries:
         at a bounded number of readings.
         """
         position = query.position(int)
-        organizations = await self._facts.organizations()
+        organizations = await self._directory.organizations()
         if not organizations:
             return [], None
         span = query.span(self._retention)
@@ -94,10 +94,10 @@ class ReadingQueries:
         A page ends early, at the end of an interval, once many readings were looked at.
         """
         position, step = query.position(int), seconds * 1000
-        await self._facts.require_device(device_id)
+        await self._directory.require_device(device_id)
         span = query.span(self._retention)
         if position is not None:
-            span = Range(max(span.start, int(position[0])), span.end)
+            span = TimeRange(max(span.start, int(position[0])), span.end)
         windows = Windows(span.start, span.end, _FIRST_MS, _WIDEST_MS, PAGE)
         buckets, seen, reached = Buckets(agg, query.metrics), 0, span.start
         while (piece := windows.next()) is not None:
@@ -115,25 +115,6 @@ class ReadingQueries:
         shown = rows[: query.page_size]
         more = len(rows) > len(shown)
         return shown, encode_cursor([_milliseconds(rows[len(shown)])]) if more else None
-
-
-class Retention:
-    """The worker's job: forget readings that are too old, hour by hour."""
-
-    def __init__(self, store: Store, retention: timedelta) -> None:
-        self._store, self._readings, self._retention = store, ReadingRepository(store), retention
-
-    async def sweep(self) -> int:
-        """Delete what was stored before the retention time; how many readings that were."""
-        oldest = int((time.time() - self._retention.total_seconds()) // 3600)
-        deleted = 0
-        for hour in await self._store.hourly.find({"hour": {"$lt": oldest}}).to_list(None):
-            first = int(hour["hour"]) * 60
-            minutes = {first + int(offset): int(n) for offset, n in hour["minutes"].items()}
-            end = oldest * HOUR
-            deleted += await self._readings.delete_minutes(hour["organization_id"], minutes, end)
-            await self._store.hourly.delete_one({"_id": hour["_id"]})
-        return deleted
 
 
 def _milliseconds(row: Document) -> int:

@@ -9,7 +9,7 @@ from typing import Self
 import orjson
 
 from fleet_contracts.telemetry import MAX_EXCERPT, Rejected
-from fleet_kit.delivery import Delivery
+from fleet_kit.failure_router import Delivery
 from monitoring_service.store.client import Document
 
 

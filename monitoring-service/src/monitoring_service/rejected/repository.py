@@ -1,11 +1,9 @@
-"""Queries on rejected messages."""
-
 from collections.abc import Sequence
 from datetime import datetime
 
 from fleet_kit.scope import Scope
 from monitoring_service.store.client import Document, Store
-from monitoring_service.store.writing import insert_once
+from monitoring_service.store.inserts import insert_once
 
 _SCAN = 500
 """Entries that are looked at together."""
@@ -18,7 +16,7 @@ class RejectedRepository:
         self._collection, self._scope = store.rejected, scope
 
     async def add(self, documents: Sequence[Document]) -> None:
-        """Store them once; raises StoreAway."""
+        """Store them once; raises StoreUnavailable."""
         await insert_once(self._collection, documents)
 
     async def page(

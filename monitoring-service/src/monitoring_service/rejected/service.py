@@ -1,14 +1,12 @@
-"""Rules on rejected messages."""
-
 from collections.abc import Sequence
 from datetime import datetime
 
 from fleet_kit.scope import EVERYTHING, Scope
-from monitoring_service.readings.metrics import REJECTED
+from monitoring_service.rejected.metrics import REJECTED
 from monitoring_service.rejected.models import RejectedMessage
 from monitoring_service.rejected.repository import RejectedRepository
 from monitoring_service.store.client import Document, Store, StoreError
-from monitoring_service.store.writing import StoreAway
+from monitoring_service.store.inserts import StoreUnavailable
 
 
 class RejectedQueries:
@@ -29,19 +27,19 @@ class RejectedQueries:
         return await self._repository.count()
 
 
-class RejectedList:
+class RejectedMessageService:
     """Where consumers put what cannot be stored."""
 
     def __init__(self, store: Store) -> None:
         self._repository = RejectedRepository(store, EVERYTHING)
 
     async def add(self, messages: Sequence[RejectedMessage]) -> None:
-        """Keep them with their reasons; raises StoreAway."""
+        """Keep them with their reasons; raises StoreUnavailable."""
         if not messages:
             return
         try:
             await self._repository.add([message.document() for message in messages])
         except StoreError as error:
-            raise StoreAway(type(error).__name__) from error
+            raise StoreUnavailable(type(error).__name__) from error
         for message in messages:
             REJECTED.labels(message.code).inc()

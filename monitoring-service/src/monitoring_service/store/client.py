@@ -20,7 +20,7 @@ StoreError = PyMongoError
 
 @dataclass(frozen=True)
 class Store:
-    """The collections of this service. Every write waits for a majority and its journal."""
+    """The collections of this service. Every write waits for a majority and its event_log."""
 
     client: AsyncIOMotorClient[Document]
     database: AsyncIOMotorDatabase[Document]
@@ -37,12 +37,12 @@ class Store:
 
     @property
     def devices(self) -> Collection:
-        """Facts of devices, deleted ones included."""
+        """Directory of devices, deleted ones included."""
         return self.database["devices"]
 
     @property
     def sims(self) -> Collection:
-        """Facts of SIMs; `_id` is the ICCID."""
+        """Directory of SIMs; `_id` is the ICCID."""
         return self.database["sims"]
 
     @property
@@ -72,7 +72,7 @@ class Store:
 
     @property
     def workers(self) -> Collection:
-        """How far each worker has carried its readings on to `latest` and presence."""
+        """How far the projections `latest` and presence of each worker are written."""
         return self.database["workers"]
 
     async def check(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pymongo import UpdateOne
 
 from monitoring_service.store.client import Store
-from monitoring_service.store.sequence import KEY, MINUTE, Sequence, Snapshot
+from monitoring_service.store.sequence import KEY, MINUTE, Snapshot, StorageSequence
 
 HOUR = 60 * MINUTE
 _REMEMBER_SECONDS = 30.0
@@ -19,7 +19,7 @@ _REMEMBER_SECONDS = 30.0
 class Counts:
     """Reads the counts and moves those of closed minutes."""
 
-    def __init__(self, store: Store, sequence: Sequence) -> None:
+    def __init__(self, store: Store, sequence: StorageSequence) -> None:
         self._store, self._sequence = store, sequence
         self._old: dict[str, tuple[float, int, int]] = {}
 

@@ -21,8 +21,10 @@ from monitoring_service.store.client import Document, Store
 KEY = "sequence"
 LEASE_SECONDS = 15
 """Longer than the write time-out, so that nothing can arrive in a block that was closed for its worker."""
+MAX_START_DELAY_SECONDS = 3.0
+"""Longest time from taking a block to its insert: with the write time-out, less than the lease."""
 MINUTE = 60_000_000
-"""Sequence numbers in a minute."""
+"""StorageSequence numbers in a minute."""
 
 _SERVER_NOW = {"$multiply": [{"$toLong": "$$NOW"}, Int64(1000)]}
 
@@ -50,7 +52,7 @@ class Snapshot:
         return min((block.start for block in self.blocks), default=self.last + 1) - 1
 
 
-class Sequence:
+class StorageSequence:
     """Takes and closes blocks, and tells how far readers may go."""
 
     def __init__(self, store: Store) -> None:

@@ -1,1 +1,1 @@
-"""What devices themselves say of their traffic, told to sim-service by the hour."""
+"""Devices' own count of their traffic, published by the hour for sim-service."""

@@ -1,5 +1,3 @@
-"""Queries for volumes."""
-
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -24,7 +22,7 @@ class VolumeRepository:
         rows = await self._store.readings.aggregate(pipeline).to_list(1)
         return round(rows[0]["bytes"]) if rows else 0
 
-    async def heard_since(self, moment: datetime) -> AsyncIterator[Document]:
+    async def measured_since(self, moment: datetime) -> AsyncIterator[Document]:
         """The newest reading of each device that was measured since."""
         async for document in self._store.latest.find({}):
             if document["ts"] >= moment:

@@ -1,4 +1,4 @@
-"""Tells sim-service what devices say of their own traffic: whole hours, a few minutes after they grew.
+"""Publishes what devices count of their own traffic: whole hours, a few minutes after they grew.
 
 An hour is summed anew from the store each time, so a repeated, late or lost round changes nothing for good.
 """
@@ -15,29 +15,29 @@ from monitoring_service.volumes.repository import METRIC, VolumeRepository
 
 MAX_HOURS = 50
 """Hours of devices summed in one round, a bound to what this may cost the store."""
-_LOOK_BACK = timedelta(hours=24)
-"""A starting worker looks so far back for what one that died had not told."""
+_RECOVERY_WINDOW = timedelta(hours=24)
+"""How far back a starting worker reads, for what one that died had not published."""
 
 Key = tuple[str, str, datetime]
 """Organisation, device, hour."""
 
 
-class Volumes:
-    """Hears of every stored reading; `round` publishes. `gather`: seconds from the first reading to that."""
+class VolumePublisher:
+    """Called with every stored reading. `gather`: seconds from the first reading of an hour to its event."""
 
     def __init__(self, store: Store, publisher: Publisher, *, gather: float) -> None:
         self._repository, self._publisher, self._gather = VolumeRepository(store), publisher, gather
         self._due: dict[Key, float] = {}
         self._recovered = False
 
-    def heard(self, readings: Iterable[Document]) -> None:
+    def on_stored(self, readings: Iterable[Document]) -> None:
         """Note the hours that grew."""
         due = time.monotonic() + self._gather
         for reading in readings:
             if METRIC in reading["metrics"]:
                 self._due.setdefault(_key(reading), due)
 
-    async def round(self) -> None:
+    async def publish_due(self) -> None:
         """Publish the hours that are due; raises PublishFailed or StoreError and then keeps them."""
         if not self._recovered:
             await self._recover()
@@ -58,11 +58,11 @@ class Volumes:
             raise
 
     async def _recover(self) -> None:
-        """What a worker that died had not told of is in the last hours of its devices."""
-        since = datetime.now(UTC) - _LOOK_BACK
-        async for reading in self._repository.heard_since(since):
+        """What a worker that died had not published is in the last hours of its devices."""
+        since = datetime.now(UTC) - _RECOVERY_WINDOW
+        async for reading in self._repository.measured_since(since):
             before = reading | {"ts": reading["ts"] - timedelta(hours=1)}
-            self.heard([reading, before])
+            self.on_stored([reading, before])
         self._recovered = True
 
 

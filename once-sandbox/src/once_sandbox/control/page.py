@@ -11,13 +11,11 @@ _FILES = Path(__file__).with_name("files")
 
 @router.get("/")
 async def page() -> FileResponse:
-    """The page."""
     return FileResponse(_FILES / "page.html")
 
 
 @router.get("/page.css")
 async def styles() -> FileResponse:
-    """Its styles."""
     return FileResponse(_FILES / "page.css")
 
 

@@ -34,7 +34,7 @@ TYPES: dict[int, tuple[str, int, int]] = {
 }
 """Type id → text, usual severity and source."""
 
-KEPT = 2_000
+MAX_EVENTS_PER_SIM = 2_000
 """Most events kept of one SIM."""
 
 

@@ -11,8 +11,8 @@ from once_sandbox.events.models import (
     ACTIVATION,
     CREATE_PDP,
     GPRS_LOCATION,
-    KEPT,
     LOCATION,
+    MAX_EVENTS_PER_SIM,
     TYPES,
     Event,
 )
@@ -44,7 +44,7 @@ def record(
     place = connection_of(world, sim).operator if at_network else None
     event = _event(world, type_id, description=description, operator=place, detail=detail, severity=severity)
     events.append(event)
-    del events[:-KEPT]
+    del events[:-MAX_EVENTS_PER_SIM]
     world.tell("events", lambda: event_record(sim, event))
     return event
 

@@ -1,4 +1,4 @@
-"""One call as the gate sees it: its answer can be kept back, cut off, or never sent."""
+"""One call as the gate sees it: its answer can be held back, cut off, or never sent."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from starlette.types import Message, Send
 
 
 @dataclass(slots=True)
-class Kept:
+class BufferedResponse:
     """An answer that was made and has not been sent."""
 
     start: Message = field(default_factory=dict)

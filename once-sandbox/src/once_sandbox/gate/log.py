@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from once_sandbox.wire import Json, zulu
 
-KEPT = 5_000
+MAX_ENTRIES = 5_000
 _NUMBERS = re.compile(r"/\d+(?=/|$)")
 
 
@@ -40,7 +40,7 @@ class Entry:
 class RequestLog:
     """Counts live as long as the log; `busiest`: most calls of one kind that came in within any second."""
 
-    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT))
+    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
     counts: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     busiest: Counter[str] = field(default_factory=Counter)
     recent: dict[str, deque[float]] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from once_sandbox.faults.effects import spoil, substitute
 from once_sandbox.faults.schemas import ActiveRule
-from once_sandbox.gate.exchange import Kept, Watch, hang_up
+from once_sandbox.gate.exchange import BufferedResponse, Watch, hang_up
 from once_sandbox.gate.log import Entry
 from once_sandbox.gate.refusals import bearer, refusal
 from once_sandbox.sandbox import Sandbox
@@ -55,19 +55,21 @@ class Gate:
         if fault is None:
             await self._answer(scope, receive, watch)
             return
-        kept = Kept()
+        buffered = BufferedResponse()
         if fault.after:
-            await self._answer(scope, receive, kept.send)
+            await self._answer(scope, receive, buffered.send)
         if fault.kind == "drop":
             await hang_up(send)
         elif fault.kind == "truncate":
-            await kept.pass_on(watch, kept.body[: len(kept.body) // 2], promised=len(kept.body) + 1)
+            await buffered.pass_on(
+                watch, buffered.body[: len(buffered.body) // 2], promised=len(buffered.body) + 1
+            )
             await hang_up(send)
         elif (instead := substitute(fault, self.sandbox, scope["path"], _token(scope))) is not None:
             await instead(scope, receive, watch)
         else:
             status = 200 if fault.kind == "empty_200" else None
-            await kept.pass_on(watch, spoil(fault, kept.body), status=status)
+            await buffered.pass_on(watch, spoil(fault, buffered.body), status=status)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = (scope.get("client") or ("?",))[0]

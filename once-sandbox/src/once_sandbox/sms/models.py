@@ -59,7 +59,6 @@ class SmsBook:
         self.by_iccid.setdefault(sms.iccid, []).append(sms.id)
 
     def new_id(self) -> int:
-        """A new id."""
         self.next_id += 1
         return self.next_id
 

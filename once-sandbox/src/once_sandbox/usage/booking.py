@@ -9,7 +9,7 @@ from once_sandbox.connectivity.sessions import close_session, fail, open_session
 from once_sandbox.quotas.booking import use
 from once_sandbox.sims.models import Sim
 from once_sandbox.usage.models import UsageDay
-from once_sandbox.usage.records import flush_if_due, tell_sms
+from once_sandbox.usage.records import flush_if_due, record_sms
 from once_sandbox.volume_limits.service import data_stopped, sms_stopped
 from once_sandbox.world import World
 
@@ -73,6 +73,6 @@ def book_sms(world: World, sim: Sim, *, sent_by_sim: bool) -> bool:
         return False
     volumes = UsageDay(sms_sent=int(sent_by_sim), sms_received=int(not sent_by_sim))
     world.usage.book(sim.iccid, as_day(world.clock.now()), volumes)
-    tell_sms(world, sim, sent_by_sim=sent_by_sim)
+    record_sms(world, sim, sent_by_sim=sent_by_sim)
     use(world, sim, "sms", 1)
     return True

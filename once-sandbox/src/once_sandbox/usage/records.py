@@ -35,7 +35,7 @@ def flush_if_due(world: World, sim: Sim, connection: Connection, session: Sessio
         flush(world, sim, connection, session)
 
 
-def tell_sms(world: World, sim: Sim, *, sent_by_sim: bool) -> None:
+def record_sms(world: World, sim: Sim, *, sent_by_sim: bool) -> None:
     """One record for each message."""
     now = world.clock.now()
     volumes = UsageDay(sms_sent=int(sent_by_sim), sms_received=int(not sent_by_sim))

@@ -1,0 +1,1 @@
+"""Revoked tokens: kept in Postgres, copied to Redis for all services."""

@@ -4,12 +4,12 @@ from fastapi import APIRouter
 
 from fleet_kit.database import DbSession
 from signing_service.denylist import service
-from signing_service.denylist.schemas import Answer, Question
+from signing_service.denylist.schemas import RevocationCheck, RevocationStatus
 
 router = APIRouter(prefix="/tokens")
 
 
 @router.post("/check")
-async def check(question: Question, session: DbSession) -> Answer:
+async def check(question: RevocationCheck, session: DbSession) -> RevocationStatus:
     """The truth about one token."""
-    return Answer(revoked=await service.is_revoked(session, question.jti, question.sid))
+    return RevocationStatus(revoked=await service.is_revoked(session, question.jti, question.sid))

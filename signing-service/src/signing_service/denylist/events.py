@@ -1,4 +1,4 @@
-"""What the denylist tells the fleet."""
+"""Events that the denylist publishes."""
 
 from datetime import datetime
 from uuid import UUID

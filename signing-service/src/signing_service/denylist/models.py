@@ -10,7 +10,7 @@ from fleet_kit.database import UtcDateTime
 from signing_service.base import Base
 
 
-class BlacklistedToken(Base):
+class RevokedToken(Base):
     """One `jti` or `sid` that is refused until `expires_at`, when its last token has expired anyway."""
 
     __tablename__ = "t_blacklist_tokens"

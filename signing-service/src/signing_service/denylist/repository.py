@@ -1,5 +1,3 @@
-"""Queries on revoked tokens."""
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -7,7 +5,7 @@ from sqlalchemy import Row, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from signing_service.denylist.models import BlacklistedToken
+from signing_service.denylist.models import RevokedToken
 
 
 class DenylistRepository:
@@ -16,7 +14,7 @@ class DenylistRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, *tokens: BlacklistedToken) -> None:
+    async def add(self, *tokens: RevokedToken) -> None:
         """Revoke; what is revoked already stays as it is."""
         rows = [
             {
@@ -29,23 +27,23 @@ class DenylistRepository:
             }
             for token in tokens
         ]
-        await self._session.execute(insert(BlacklistedToken).values(rows).on_conflict_do_nothing())
+        await self._session.execute(insert(RevokedToken).values(rows).on_conflict_do_nothing())
 
-    async def holds(self, *identifiers: str) -> bool:
+    async def contains_any(self, *identifiers: str) -> bool:
         """Whether any of them is revoked."""
-        found = select(exists().where(BlacklistedToken.identifier.in_(identifiers)))
+        found = select(exists().where(RevokedToken.identifier.in_(identifiers)))
         return bool(await self._session.scalar(found))
 
     async def unexpired(self, *, newer_than: timedelta | None = None) -> Sequence[Row[str, datetime]]:
         """(identifier, expires_at) of what still matters, all of it or only what came lately."""
-        query = select(BlacklistedToken.identifier, BlacklistedToken.expires_at).where(
-            BlacklistedToken.expires_at > func.now()
+        query = select(RevokedToken.identifier, RevokedToken.expires_at).where(
+            RevokedToken.expires_at > func.now()
         )
         if newer_than is not None:
-            query = query.where(BlacklistedToken.created_at > func.now() - newer_than)
+            query = query.where(RevokedToken.created_at > func.now() - newer_than)
         return (await self._session.execute(query)).all()
 
     async def purge(self) -> int:
         """Forget what has expired; the number of rows removed."""
-        gone = delete(BlacklistedToken).where(BlacklistedToken.expires_at < func.now())
-        return len((await self._session.execute(gone.returning(BlacklistedToken.identifier))).all())
+        gone = delete(RevokedToken).where(RevokedToken.expires_at < func.now())
+        return len((await self._session.execute(gone.returning(RevokedToken.identifier))).all())

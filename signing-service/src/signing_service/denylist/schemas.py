@@ -9,14 +9,14 @@ from fleet_kit.schemas import StrictModel, Text
 Identifier = Annotated[Text, Field(min_length=1, max_length=100)]
 
 
-class Question(StrictModel):
+class RevocationCheck(StrictModel):
     """May a token with this id, of this session, still be used?"""
 
     jti: Identifier
     sid: Identifier
 
 
-class Answer(StrictModel):
+class RevocationStatus(StrictModel):
     """Whether it was revoked."""
 
     revoked: bool

@@ -9,10 +9,10 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
-from fleet_kit.denylist import READY_KEY, entry_key
 from fleet_kit.outbox import Outbox
+from fleet_kit.token_denylist import READY_KEY, entry_key
 from signing_service.denylist import events
-from signing_service.denylist.models import BlacklistedToken
+from signing_service.denylist.models import RevokedToken
 from signing_service.denylist.repository import DenylistRepository
 
 log = structlog.get_logger(__name__)
@@ -25,8 +25,8 @@ OVERLAP = timedelta(minutes=5)
 """A round looks back this far, so that a revocation whose transaction was slow is not missed."""
 
 
-class OwnDenylist:
-    """What signing-service itself asks: the truth. See fleet_kit.denylist.Denylist."""
+class DatabaseDenylist:
+    """Asks the database. See fleet_kit.token_denylist.Denylist."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -39,7 +39,7 @@ class OwnDenylist:
 
 async def is_revoked(session: AsyncSession, jti: str, sid: str) -> bool:
     """The truth about one token."""
-    return await DenylistRepository(session).holds(jti, sid)
+    return await DenylistRepository(session).contains_any(jti, sid)
 
 
 class Revoker:
@@ -60,13 +60,13 @@ class Revoker:
     ) -> None:
         """Refuse a session, and the token that asked for it, everywhere; once is enough.
 
-        Redis is told before the commit: should that fail, a token that its owner gave up is refused early.
+        Redis is written before the commit: should that fail, a token that its owner gave up is refused early.
         """
-        if await DenylistRepository(self._session).holds(sid):
+        if await DenylistRepository(self._session).contains_any(sid):
             return
         pairs = [("sid", sid), *([("jti", jti)] if jti else [])]
         tokens = [
-            BlacklistedToken(
+            RevokedToken(
                 identifier=identifier,
                 kind=kind,
                 organization_id=organization_id,
@@ -81,13 +81,13 @@ class Revoker:
             events.revoked(organization_id, jti=jti, sid=sid, expires_at=expires_at)
         )
         try:
-            await copy_to(self._redis, [(identifier, expires_at) for _, identifier in pairs])
+            await write_entries(self._redis, [(identifier, expires_at) for _, identifier in pairs])
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("Redis is away; the worker copies the revocation later", error=repr(error))
+            log.warning("Redis is unavailable; the worker copies the revocation later", error=repr(error))
 
 
-class DenylistCopy:
-    """The worker's job: keep Redis complete, and say so only while it is."""
+class DenylistReplicator:
+    """A job of the worker: keeps the copy in Redis complete, and says so only while it is."""
 
     def __init__(self, sessions: Sessions, redis: Redis) -> None:
         self._sessions, self._redis = sessions, redis
@@ -118,7 +118,7 @@ class DenylistCopy:
     async def _copy(self, newer_than: timedelta | None) -> None:
         async with self._sessions() as session:
             rows = await DenylistRepository(session).unexpired(newer_than=newer_than)
-        await copy_to(self._redis, [(row.identifier, row.expires_at) for row in rows])
+        await write_entries(self._redis, [(row.identifier, row.expires_at) for row in rows])
 
     async def purge(self) -> None:
         """Forget tokens that have expired anyway."""
@@ -126,7 +126,7 @@ class DenylistCopy:
             await DenylistRepository(session).purge()
 
 
-async def copy_to(redis: Redis, entries: list[tuple[str, datetime]]) -> None:
+async def write_entries(redis: Redis, entries: list[tuple[str, datetime]]) -> None:
     """Write entries that end by themselves; raises RedisError."""
     for start in range(0, len(entries), CHUNK):
         async with redis.pipeline(transaction=False) as pipe:

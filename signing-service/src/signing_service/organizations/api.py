@@ -25,7 +25,7 @@ async def list_organizations(
 ) -> Page[OrganizationOut]:
     """One's own organisation; all of them for a platform administrator."""
     found = await OrganizationService(session, user.scope).page(paging, search=search, sort=sort)
-    return found.shown_as(OrganizationOut.model_validate, paging)
+    return found.to_page(OrganizationOut.model_validate, paging)
 
 
 @router.get("/{organization_id}")

@@ -1,4 +1,4 @@
-"""What organisations tell the fleet."""
+"""Events that organisations publish."""
 
 from fleet_contracts.events import OrganizationCreated, OrganizationData
 from signing_service.base import SOURCE

@@ -1,11 +1,9 @@
-"""Queries on organisations."""
-
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from signing_service.organizations.models import Organization
@@ -25,14 +23,13 @@ class OrganizationRepository:
         await self._session.flush()
 
     async def find(self, organization_id: UUID) -> Organization | None:
-        """The one with this id."""
         query = select(Organization).where(self._inside, Organization.id == organization_id)
         return (await self._session.execute(query)).scalar_one_or_none()
 
-    async def page(self, paging: PageParams, *, search: str | None, sort: str) -> Found[Organization]:
+    async def page(self, paging: PageParams, *, search: str | None, sort: str) -> PageResult[Organization]:
         """One page of those whose name holds `search`."""
         query = select(Organization).where(self._inside)
         if search:
             query = query.where(Organization.name.icontains(search, autoescape=True))
-        order = Order(sort, COLUMNS[sort.removeprefix("-")], Organization.id)
+        order = SortOrder(sort, COLUMNS[sort.removeprefix("-")], Organization.id)
         return await find_page(self._session, query, order, paging)

@@ -1,11 +1,9 @@
-"""Rules on organisations."""
-
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import NotFound
-from fleet_kit.keyset import Found
+from fleet_kit.keyset_pagination import PageResult
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
@@ -34,6 +32,6 @@ class OrganizationService:
             raise NotFound("no such organisation", code="ORGANIZATION_NOT_FOUND")
         return organization
 
-    async def page(self, paging: PageParams, *, search: str | None, sort: str) -> Found[Organization]:
+    async def page(self, paging: PageParams, *, search: str | None, sort: str) -> PageResult[Organization]:
         """One page of organisations."""
         return await self._organizations.page(paging, search=search, sort=sort)

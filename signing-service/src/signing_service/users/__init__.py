@@ -1,0 +1,1 @@
+"""Users of organisations: roles, activation, passwords."""

@@ -38,11 +38,11 @@ async def register(
     idempotency: Annotated[Idempotency, Depends(_idempotency)],
 ) -> UserOut:
     """Create an organisation and its admin."""
-    hashed = await request.app.state.passwords.hash(wanted.password.get_secret_value())
+    password_hash = await request.app.state.passwords.hash(wanted.password.get_secret_value())
     earlier: Any = await idempotency.replay(_OWNER)
     if earlier is not None:
         return UserOut.model_validate(earlier)
-    user = await service.register(session, hashed, wanted.email, wanted.organization_name)
+    user = await service.register(session, password_hash, wanted.email, wanted.organization_name)
     answer = UserOut.model_validate(user)
     await idempotency.remember(_OWNER, answer.model_dump(mode="json"))
     return answer
@@ -59,6 +59,6 @@ async def list_users(
 ) -> Page[UserOut]:
     """Users of one's own organisation; all for a platform administrator."""
     users = service.UserService(session, user.scope)
-    return (await users.page(paging, role=role, search=search, sort=sort)).shown_as(
+    return (await users.page(paging, role=role, search=search, sort=sort)).to_page(
         UserOut.model_validate, paging
     )

@@ -1,4 +1,4 @@
-"""What users tell the fleet."""
+"""Events that users publish."""
 
 from fleet_contracts.events import UserCreated, UserData
 from signing_service.base import SOURCE

@@ -1,12 +1,10 @@
-"""Queries on users."""
-
 from uuid import UUID
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.keyset import Found, Order, find_page
+from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from signing_service.users.models import User
@@ -35,7 +33,6 @@ class UserRepository:
         await self._session.refresh(user)
 
     async def find(self, user_id: UUID) -> User | None:
-        """The one with this id."""
         query = select(User).where(self._inside, User.id == user_id)
         return (await self._session.execute(query)).scalar_one_or_none()
 
@@ -46,14 +43,14 @@ class UserRepository:
 
     async def page(
         self, paging: PageParams, *, role: str | None, search: str | None, sort: str
-    ) -> Found[User]:
+    ) -> PageResult[User]:
         """One page of those with that role whose address holds `search`."""
         query = select(User).where(self._inside)
         if role is not None:
             query = query.where(User.role == role)
         if search:
             query = query.where(User.email.icontains(search, autoescape=True))
-        order = Order(sort, COLUMNS[sort.removeprefix("-")], User.id)
+        order = SortOrder(sort, COLUMNS[sort.removeprefix("-")], User.id)
         return await find_page(self._session, query, order, paging)
 
     async def lock_platform_admin(self) -> None:

@@ -1,11 +1,9 @@
-"""Rules on users."""
-
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import Conflict
-from fleet_kit.keyset import Found
+from fleet_kit.keyset_pagination import PageResult
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Role
@@ -26,7 +24,7 @@ class UserService:
 
     async def page(
         self, paging: PageParams, *, role: Role | None, search: str | None, sort: str
-    ) -> Found[User]:
+    ) -> PageResult[User]:
         """One page of users."""
         return await self._users.page(paging, role=role, search=search, sort=sort)
 
@@ -39,14 +37,16 @@ class UserService:
         return await self._users.by_email(email)
 
 
-async def register(session: AsyncSession, hashed: str, email: str, organization: str | None) -> User:
+async def register(session: AsyncSession, password_hash: str, email: str, organization: str | None) -> User:
     """A new organisation with its admin, whose password has that hash; raises Conflict for a taken address.
 
     The hash is made before, so that no connection is held for as long as that takes.
     """
     if await UserRepository(session, EVERYTHING).by_email(email) is not None:
         raise _taken()
-    return await _create(session, hashed, email, organization or email.partition("@")[0], is_admin=False)
+    return await _create(
+        session, password_hash, email, organization or email.partition("@")[0], is_admin=False
+    )
 
 
 async def ensure_platform_admin(
@@ -56,16 +56,16 @@ async def ensure_platform_admin(
     users = UserRepository(session, EVERYTHING)
     await users.lock_platform_admin()
     if not await users.has_platform_admin():
-        hashed = await passwords.hash(password)
-        await _create(session, hashed, normal_email(email), "Platform", is_admin=True)
+        password_hash = await passwords.hash(password)
+        await _create(session, password_hash, normal_email(email), "Platform", is_admin=True)
 
 
 async def _create(
-    session: AsyncSession, hashed: str, email: str, organization: str, *, is_admin: bool
+    session: AsyncSession, password_hash: str, email: str, organization: str, *, is_admin: bool
 ) -> User:
     owner = await OrganizationService(session, EVERYTHING).create(organization)
     user = User(
-        organization_id=owner.id, email=email, password_hash=hashed, role=Role.ADMIN, is_admin=is_admin
+        organization_id=owner.id, email=email, password_hash=password_hash, role=Role.ADMIN, is_admin=is_admin
     )
     try:
         await UserRepository(session, EVERYTHING).add(user)

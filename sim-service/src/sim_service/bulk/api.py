@@ -9,10 +9,10 @@ from fleet_kit.idempotency import IdempotencyKey
 from fleet_kit.principal import CurrentOperator
 from sim_service.bulk.schemas import BulkIn
 from sim_service.bulk.service import BulkService
-from sim_service.jobs.api import location
-from sim_service.jobs.schemas import JobOut
-from sim_service.jobs.service import JobService
-from sim_service.resources import AppSettings
+from sim_service.platform.dependencies import AppSettings
+from sim_service.work.jobs.api import location
+from sim_service.work.jobs.schemas import JobOut
+from sim_service.work.jobs.service import JobService
 
 router = APIRouter(tags=["sims"])
 

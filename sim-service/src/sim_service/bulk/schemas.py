@@ -1,5 +1,3 @@
-"""HTTP shapes of bulk actions."""
-
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -7,13 +5,13 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from fleet_kit.schemas import StrictModel
-from sim_service.iccid import Iccid
-from sim_service.sims.fields import MAX_TAGS, Label, Tag
-from sim_service.sims.schemas import SimConditions
-from sim_service.sms.schemas import SmsIn
-from sim_service.topups.schemas import TopUpIn
+from sim_service.billing.topups.schemas import TopUpIn
+from sim_service.inventory.sims.fields import MAX_TAGS, Label, Tag
+from sim_service.inventory.sims.schemas import SimConditions
+from sim_service.messages.sms.schemas import SmsIn
+from sim_service.platform.iccid import Iccid
 
-MOST_ICCIDS = 10_000
+MAX_ICCIDS = 10_000
 
 
 class BulkAction(StrEnum):
@@ -37,7 +35,7 @@ class BulkFilter(SimConditions):
 class _Bulk(StrictModel):
     """Which SIMs: `iccids`, or a `filter` as of the list (empty: all). Of one's organisation."""
 
-    iccids: Annotated[list[Iccid], Field(min_length=1, max_length=MOST_ICCIDS)] | None = None
+    iccids: Annotated[list[Iccid], Field(min_length=1, max_length=MAX_ICCIDS)] | None = None
     filter: BulkFilter | None = None
     organization_id: UUID | None = Field(None, description="another one's, for the platform administrator")
 

@@ -1,20 +1,19 @@
 """The rules of bulk actions: which SIMs, whose, and the job that sees to them."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.errors import Unprocessable, invalid, within
+from fleet_kit.errors import Unprocessable, invalid, prefix_field
 from fleet_kit.principal import Principal
 from fleet_kit.scope import Scope
 from sim_service.bulk.schemas import BulkIn, BulkSmsIn
-from sim_service.job_items.models import ItemState
-from sim_service.job_items.repository import JobItemRepository
-from sim_service.jobs.models import Job, JobKind
-from sim_service.jobs.service import JobService
-from sim_service.sims.service import SimService
-from sim_service.sms import service as sms
+from sim_service.inventory.sims.service import SimService
+from sim_service.messages.sms import service as sms
+from sim_service.work.job_items.models import ItemState
+from sim_service.work.job_items.service import JobItemService
+from sim_service.work.jobs.models import Job, JobKind
+from sim_service.work.jobs.service import JobService
 
 
 class BulkService:
@@ -39,24 +38,22 @@ class BulkService:
         )
         job.total, job.result = len(iccids), {ItemState.PENDING: len(iccids)}
         await self._session.flush()
-        await self._items(job, organization_id, iccids)
+        items = JobItemService(self._session, Scope(organization_id))
+        await items.create(job.id, organization_id, iccids)
         return job
 
     def _check(self, draft: sms.Draft) -> None:
         try:
             sms.check(draft, most_parts=self._most_parts)
         except Unprocessable as error:
-            raise within("params", error) from None
+            raise prefix_field("params", error) from None
 
     async def _iccids(self, body: BulkIn, scope: Scope) -> Sequence[str]:
         if body.filter is None:
             return list(dict.fromkeys(body.iccids or ()))
-        found = await SimService(self._session, scope).iccids(body.filter.filter(), self._most + 1)
+        found = await SimService(self._session, scope).iccids(body.filter, self._most + 1)
         if not found:
             raise invalid("filter", "finds no SIM")
         if len(found) > self._most:
             raise invalid("filter", f"finds more than {self._most} SIMs")
         return found
-
-    async def _items(self, job: Job, organization_id: UUID, iccids: Sequence[str]) -> None:
-        await JobItemRepository(self._session, Scope(organization_id)).add(job.id, organization_id, iccids)

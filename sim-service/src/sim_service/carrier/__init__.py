@@ -1,1 +1,4 @@
-"""Carriers: what the rest of the service may know of them (base, errors), and one folder for each carrier."""
+"""Carriers: their interface, models and errors, rate limiter and circuit breaker.
+
+The rest of the service knows only these modules; each carrier has a folder of its own (`once`: 1NCE).
+"""

@@ -19,14 +19,11 @@ T = TypeVar("T")
 
 
 class BreakerOpen(CarrierUnavailable):
-    """Not asked at all, because the carrier is known to be away."""
+    """The carrier is known to be unavailable and was not asked."""
 
 
 class Breaker:
-    """Opens after `threshold` failures in a row; after `ttl` seconds exactly one call may try again.
-
-    Only failures of the carrier itself count. A call that was cancelled, or never sent, changes nothing.
-    """
+    """Opens after `threshold` failures of the carrier in a row; after `ttl` seconds one call tries again."""
 
     def __init__(self, name: str, *, threshold: int = 5, ttl: float = 15.0) -> None:
         self._context = Context(name, threshold, ttl)
@@ -39,7 +36,7 @@ class Breaker:
         return str(self._context.state)
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Run the attempt, or raise BreakerOpen at once while the carrier is known to be away."""
+        """Run the attempt, or raise BreakerOpen at once while the carrier is known to be unavailable."""
         if self._probe.locked():
             raise self._refusal()
         try:

@@ -12,7 +12,7 @@ class CarrierUnavailable(Unavailable):
 
 
 class CarrierRateLimited(Unavailable):
-    """The request would have to wait for its turn longer than its caller can."""
+    """The request would have to wait for a slot longer than its caller can."""
 
     default_code = "CARRIER_RATE_LIMITED"
 
@@ -30,8 +30,6 @@ class CarrierBadAnswer(BadGateway):
 
 
 class CarrierSimNotFound(NotFound):
-    """The carrier does not know this SIM."""
-
     default_code = "SIM_NOT_FOUND"
 
 
@@ -55,10 +53,15 @@ class CarrierOperationUnavailable(FleetError):
 
 
 class CarrierOutcomeUnknown(Unavailable):
-    """A request that must not be repeated was sent and its answer lost: look before trying again."""
+    """A request that must not be repeated was sent and its answer lost: check before trying again."""
 
     default_code = "CARRIER_OUTCOME_UNKNOWN"
 
 
-CarrierAway = (CarrierUnavailable, CarrierRateLimited, CarrierCredentialsRejected, CarrierBadAnswer)
+CARRIER_UNAVAILABLE_ERRORS = (
+    CarrierUnavailable,
+    CarrierRateLimited,
+    CarrierCredentialsRejected,
+    CarrierBadAnswer,
+)
 """Failures that say nothing about the SIM: what is known stays valid and may be shown with its age."""

@@ -13,12 +13,12 @@ SECONDS = Histogram(
 )
 WAIT_SECONDS = Histogram(
     "carrier_turn_wait_seconds",
-    "Time a request waited for its turn under the rate limit.",
+    "Time a request waited for a slot under the rate limit.",
     ["priority"],
     buckets=(0.001, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-LOCAL_TURNS = Counter(
-    "carrier_local_turns_total", "Turns given without Redis, from this process's own share."
+LOCAL_SLOTS = Counter(
+    "carrier_local_turns_total", "Slots given without Redis, from this process's own share."
 )
 TOKEN_REFRESHES = Counter("carrier_token_refreshes_total", "Access tokens asked of the carrier.", ["outcome"])
 BREAKER_OPEN = Gauge("carrier_breaker_open", "1 while the carrier is not asked because it keeps failing.")

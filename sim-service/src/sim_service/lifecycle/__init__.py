@@ -1,1 +1,5 @@
-"""Bringing what is wanted of a SIM about at the carrier."""
+"""The life of a SIM in the network: wanted and actual state, connectivity, network events, diagnosis.
+
+`actions` brings a SIM to what people want of it; `network_events` keeps what the network noted.
+`diagnosis` reads all of these, and usage and quotas, to say why a SIM is silent.
+"""

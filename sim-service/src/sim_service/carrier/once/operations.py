@@ -3,7 +3,6 @@
 v2 is preferred: v1 retires at the end of 2026. What exists only in v1 stays there until 1NCE offers more.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from fleet_kit.errors import FleetError, NotFound
@@ -30,16 +29,8 @@ class Operation:
     about: str = "sim"
     lane: str = SIMS
 
-    def version(self, switched_on: Collection[str]) -> str:
-        """The best version that is switched on; raises CarrierOperationUnavailable if there is none."""
-        for version in self.versions:
-            if version in switched_on:
-                return version
-        raise unavailable(self)
-
 
 def unavailable(operation: Operation) -> CarrierOperationUnavailable:
-    """The error for an operation that the carrier does not offer (any more)."""
     return CarrierOperationUnavailable(
         f"the carrier does not offer {operation.name!r} in the API versions in use",
         details={"operation": operation.name, "versions": list(operation.versions)},
@@ -47,7 +38,7 @@ def unavailable(operation: Operation) -> CarrierOperationUnavailable:
 
 
 def missing(operation: Operation) -> FleetError:
-    """The error for what the operation is about and the carrier does not know."""
+    """The error for a 404."""
     if operation.about == "sim":
         return CarrierSimNotFound("the carrier does not know this SIM")
     if operation.about == "sms":

@@ -2,32 +2,30 @@
 
 Kept in memory and in Redis. When it runs out, one process asks for a new one under a lock in Redis while
 the others wait for it to appear. Without Redis every process asks for itself, once for all its callers. A
-renewal belongs to nobody: who waits for it gives up when they like, and what it fails with all of them hear.
+renewal is a task of its own: callers may stop waiting for it, and its failure is raised to all that wait.
 """
 
 import asyncio
 import base64
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import orjson
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from fleet_kit.redis_guard import REDIS_ERRORS
 from sim_service.carrier import metrics
 from sim_service.carrier.errors import CarrierBadAnswer, CarrierCredentialsRejected, CarrierUnavailable
-from sim_service.carrier.once import answers
+from sim_service.carrier.once import responses
 
 log = structlog.get_logger(__name__)
 
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-_MOST_BYTES = 64 * 1024
-_REDIS_ERRORS = (RedisError, OSError, TimeoutError)
+_MAX_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +71,18 @@ class TokenSource:
         self._refused_until = 0.0
         self._refusal = ""
 
-    async def get(self, *, refused: str | None = None, longest_wait: float | None = None) -> str:
-        """A token that works; `refused` is one that the carrier no longer accepts.
-
-        Raises CarrierUnavailable after `longest_wait` seconds.
-        """
+    async def get(self, *, refused: str | None = None, max_wait: float | None = None) -> str:
+        """A token that works, other than `refused`; raises CarrierUnavailable after `max_wait` seconds."""
         token = self._token
         if token is not None and token.value != refused and token.usable(self._margin):
             return token.value
         renewal = self._renewal(refused)
-        await asyncio.wait({renewal}, timeout=longest_wait)
+        await asyncio.wait({renewal}, timeout=max_wait)
         if not renewal.done():
             raise CarrierUnavailable("the carrier gives no access token in time")
         return renewal.result().value
 
     def _renewal(self, refused: str | None) -> asyncio.Task[Token]:
-        """The renewal that runs already, or a new one."""
         renewal = self._renewals.get(refused)
         if renewal is None:
             renewal = self._renewals[refused] = asyncio.create_task(self._shared(refused))
@@ -102,33 +96,34 @@ class TokenSource:
 
     async def _shared(self, refused: str | None) -> Token:
         """The token in Redis, or a new one asked for by whoever holds the lock."""
-        holder = uuid4().hex
-        deadline = time.monotonic() + self._lock_seconds
-        try:
-            while time.monotonic() < deadline:
-                if (token := await self._stored(refused)) is not None:
-                    return token
-                if await self._redis.set(
-                    self._lock_key, holder, nx=True, px=round(self._lock_seconds * 1000)
-                ):
-                    return await self._renew_holding(holder, refused)
-                await asyncio.sleep(0.05)
-        except _REDIS_ERRORS as error:
-            log.warning("redis is away, asking for a token of this process's own", error=type(error).__name__)
-        return await self._ask()
-
-    async def _renew_holding(self, holder: str, refused: str | None) -> Token:
+        seconds = self._lock_seconds
+        lock = self._redis.lock(self._lock_key, timeout=seconds, blocking_timeout=seconds, sleep=0.05)
         try:
             if (token := await self._stored(refused)) is not None:
                 return token
-            token = await self._ask()
-            await self._store(token)
-            return token
+            locked = await lock.acquire()
+        except REDIS_ERRORS as error:
+            log.warning(
+                "redis is unavailable, asking for a token of this process's own", error=type(error).__name__
+            )
+            return await self._ask()
+        try:
+            return await self._renew(refused)
         finally:
-            try:
-                await self._redis.eval(_RELEASE, 1, self._lock_key, holder)
-            except _REDIS_ERRORS:
-                log.info("redis is away, the token's lock runs out by itself")
+            if locked:
+                with suppress(*REDIS_ERRORS):  # then the lock expires
+                    await lock.release()
+
+    async def _renew(self, refused: str | None) -> Token:
+        """What another process has stored meanwhile, or a new one."""
+        with suppress(*REDIS_ERRORS):
+            if (token := await self._stored(refused)) is not None:
+                return token
+        token = await self._ask()
+        with suppress(*REDIS_ERRORS):  # then the token stays with this process
+            lifetime = max(1, round(token.expires_at - time.time()))
+            await self._redis.set(self._key, orjson.dumps(token), ex=lifetime)
+        return token
 
     async def _stored(self, refused: str | None) -> Token | None:
         raw = await self._redis.get(self._key)
@@ -140,14 +135,6 @@ class TokenSource:
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             return None
         return token if token.value != refused and token.usable(self._margin) else None
-
-    async def _store(self, token: Token) -> None:
-        lifetime = max(1, round(token.expires_at - time.time()))
-        body = orjson.dumps(token)
-        try:
-            await self._redis.set(self._key, body, ex=lifetime)
-        except _REDIS_ERRORS:
-            log.warning("redis is away, the token stays with this process")
 
     async def _ask(self) -> Token:
         if time.monotonic() < self._refused_until:
@@ -169,12 +156,12 @@ class TokenSource:
                     "POST", self._url, headers=self._headers, json={"grant_type": "client_credentials"}
                 ) as response,
             ):
-                body = await answers.read(response, most_bytes=_MOST_BYTES)
+                body = await responses.read_body(response, max_bytes=_MAX_BYTES)
         except (httpx.HTTPError, TimeoutError) as error:
             raise CarrierUnavailable("the carrier gives no access token at the moment") from error
         if response.status_code in {400, 401, 403}:
             self._refused_until = time.monotonic() + self._refusal_seconds
-            self._refusal = answers.said_in(body).get("message", "")
+            self._refusal = responses.error_fields(body).get("message", "")
             raise self._rejected()
         if response.status_code != 200:
             raise CarrierUnavailable(

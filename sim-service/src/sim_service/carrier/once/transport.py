@@ -1,9 +1,9 @@
-"""One call to 1NCE, with everything that can go wrong on the way turned into our errors.
+"""Sends one request to 1NCE and maps every failure to the errors of `sim_service.carrier.errors`.
 
-Each try takes its turn under the rate limit, passes the breaker, is bounded in time and size and is measured.
-None begins after the call's deadline: whoever asked may have been given up by then.
-Retried is only what may be repeated, or what certainly was not carried out: without a connection, or refused
-with 401 or 429 and not to be seen by a look.
+Each attempt waits for the rate limiter, passes the circuit breaker, has limits of time and size, and is
+measured. No attempt starts after the request's deadline: its caller may have given up by then. Retried are
+only idempotent operations, and requests that were certainly not carried out: no connection, or a 401 or 429
+after which the outcome check found no effect.
 """
 
 import asyncio
@@ -30,25 +30,25 @@ from sim_service.carrier.errors import (
     CarrierRateLimited,
     CarrierUnavailable,
 )
-from sim_service.carrier.facts import Priority
-from sim_service.carrier.once.answers import Answer, Throttled, TokenRefused, interpret, read
-from sim_service.carrier.once.calls import PATIENCE, Call, Patience
-from sim_service.carrier.once.looking import Look
-from sim_service.carrier.once.operations import Operation
+from sim_service.carrier.models import Priority
+from sim_service.carrier.once.operations import Operation, unavailable
+from sim_service.carrier.once.outcome_check import OutcomeCheck
+from sim_service.carrier.once.request import TIME_BUDGETS, PendingRequest, TimeBudget
+from sim_service.carrier.once.responses import Answer, Throttled, TokenRefused, interpret, read_body
 from sim_service.carrier.once.tokens import TokenSource
-from sim_service.carrier.turns import Turns
+from sim_service.carrier.rate_limiter import RateLimiter
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class NotSent(CarrierUnavailable):
-    """No connection, or no time left for it: the carrier never saw the request."""
+    """No connection, or no time left: the carrier never saw the request."""
 
 
 class Transport:
-    """Sends operations. `versions`: API versions that are switched on; `most_bytes`: largest answer read.
+    """Sends operations. `versions`: API versions that are switched on; `max_bytes`: largest response read.
 
-    `lanes`: turns of the groups of paths that have a rate limit of their own; `turns` are everybody else's.
+    `lanes`: rate limiters of the groups of paths that have a limit of their own; `limiter` serves all others.
     `list_lag`: seconds after which the carrier's lists show what it has done.
     """
 
@@ -56,26 +56,29 @@ class Transport:
         self,
         http: httpx.AsyncClient,
         tokens: TokenSource,
-        turns: Turns,
+        limiter: RateLimiter,
         breaker: Breaker,
         *,
-        lanes: Mapping[str, Turns] | None = None,
+        lanes: Mapping[str, RateLimiter] | None = None,
         url: str,
         versions: Collection[str],
-        patience: Mapping[Priority, Patience] = PATIENCE,
-        most_bytes: int = 8 * 1024 * 1024,
+        budgets: Mapping[Priority, TimeBudget] = TIME_BUDGETS,
+        max_bytes: int = 8 * 1024 * 1024,
         throttle_seconds: float = 1.0,
         list_lag: float = 1.0,
     ) -> None:
-        self._http, self._tokens, self._turns, self._breaker = http, tokens, turns, breaker
+        self._http, self._tokens, self._limiter, self._breaker = http, tokens, limiter, breaker
         self._lanes = lanes or {}
         self._url, self._versions = url, frozenset(versions)
-        self._patience, self._most_bytes, self._throttle_seconds = patience, most_bytes, throttle_seconds
+        self._budgets, self._max_bytes, self._throttle_seconds = budgets, max_bytes, throttle_seconds
         self._list_lag = list_lag
 
     def version_of(self, operation: Operation) -> str:
-        """The API version that the operation goes to; raises CarrierOperationUnavailable."""
-        return operation.version(self._versions)
+        """The best version of the operation that is switched on; raises CarrierOperationUnavailable."""
+        usable = [version for version in operation.versions if version in self._versions]
+        if not usable:
+            raise unavailable(operation)
+        return usable[0]
 
     async def send(
         self,
@@ -86,25 +89,17 @@ class Transport:
         item: str = "",
         params: Mapping[str, str | int] | None = None,
         body: Any = None,
-        look: Look | None = None,
+        outcome_check: OutcomeCheck | None = None,
     ) -> Answer:
-        """The answer of a success; raises the errors of `sim_service.carrier.errors`.
-
-        `look`: tells whether what must not be repeated may have been carried out; None: nothing can tell.
-        """
+        """The answer of a success. `outcome_check`: for what must not be repeated; None: no list shows it."""
         version = self.version_of(operation)
-        call = Call(
-            operation,
-            version,
-            f"{self._url}/{version}{operation.path.format(iccid=iccid, item=item)}",
-            dict(params or {}),
-            body,
-            priority,
-            time.monotonic() + self._patience[priority].total_seconds,
-            look,
+        url = f"{self._url}/{version}{operation.path.format(iccid=iccid, item=item)}"
+        deadline = time.monotonic() + self._budgets[priority].total_seconds
+        request = PendingRequest(
+            operation, version, url, dict(params or {}), body, priority, deadline, outcome_check
         )
         try:
-            return await self._with_retries(call)
+            return await self._with_retries(request)
         except TokenRefused:
             raise CarrierCredentialsRejected("the carrier refuses a fresh access token") from None
         except Throttled as throttled:
@@ -113,89 +108,79 @@ class Transport:
                 "the carrier asks to slow down", retry_after=max(1, round(wait))
             ) from None
 
-    async def _with_retries(self, call: Call) -> Answer:
-        patience = self._patience[call.priority]
+    async def _with_retries(self, request: PendingRequest) -> Answer:
+        budget = self._budgets[request.priority]
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(patience.tries) | stop_before_delay(patience.total_seconds),
+            stop=stop_after_attempt(budget.tries) | stop_before_delay(budget.total_seconds),
             wait=_wait,
-            retry=retry_if_exception(call.may_repeat),
+            retry=retry_if_exception(request.may_repeat),
             reraise=True,
         )
-        async for attempt in retrying:
-            with attempt:
-                return await self._once(call)
-        raise AssertionError("unreachable: a try returns or raises")
+        return await retrying(self._once, request)
 
-    async def _once(self, call: Call) -> Answer:
+    async def _once(self, request: PendingRequest) -> Answer:
         try:
-            return await self._breaker.call(lambda: self._try(call))
+            return await self._breaker.call(lambda: self._try(request))
         except (TokenRefused, Throttled):
-            await call.ensure_not_done(after=self._list_lag)
+            await request.ensure_not_carried_out(after=self._list_lag)
             raise
 
-    async def _try(self, call: Call) -> Answer:
-        token = await self._tokens.get(refused=call.refused_token, longest_wait=call.left)
-        await self._turns_of(call).take(call.priority, longest_wait=call.left)
-        if call.left <= 0:
+    async def _try(self, request: PendingRequest) -> Answer:
+        token = await self._tokens.get(refused=request.refused_token, max_wait=request.left)
+        await self._limiter_of(request).acquire(request.priority, max_wait=request.left)
+        if request.left <= 0:
             raise NotSent("the carrier was not asked in time")
         started = time.monotonic()
         outcome = "ok"
         try:
-            return await self._exchange(call, token)
+            return await self._exchange(request, token)
         except TokenRefused:
-            call.refused_token, outcome = token, "token_refused"
+            request.refused_token, outcome = token, "token_refused"
             raise
         except Throttled as throttled:
             outcome = "throttled"
-            await self._turns_of(call).hold(throttled.retry_after or self._throttle_seconds)
+            await self._limiter_of(request).pause(throttled.retry_after or self._throttle_seconds)
             raise
         except FleetError as error:
             outcome = error.code.lower()
             raise
         finally:
-            metrics.REQUESTS.labels(call.operation.name, call.version, outcome).inc()
-            metrics.SECONDS.labels(call.operation.name).observe(time.monotonic() - started)
+            metrics.REQUESTS.labels(request.operation.name, request.version, outcome).inc()
+            metrics.SECONDS.labels(request.operation.name).observe(time.monotonic() - started)
 
-    def _turns_of(self, call: Call) -> Turns:
-        return self._lanes.get(call.operation.lane, self._turns)
+    def _limiter_of(self, request: PendingRequest) -> RateLimiter:
+        return self._lanes.get(request.operation.lane, self._limiter)
 
-    async def _exchange(self, call: Call, token: str) -> Answer:
-        request = self._http.build_request(
-            call.operation.method,
-            call.url,
-            params=call.params,
-            json=call.body,
+    async def _exchange(self, request: PendingRequest, token: str) -> Answer:
+        http_request = self._http.build_request(
+            request.operation.method,
+            request.url,
+            params=request.params,
+            json=request.body,
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
         )
         try:
-            async with asyncio.timeout(self._patience[call.priority].try_seconds):
-                response = await self._http.send(request, stream=True)
+            async with asyncio.timeout(self._budgets[request.priority].try_seconds):
+                response = await self._http.send(http_request, stream=True)
                 try:
-                    content = await read(response, most_bytes=self._most_bytes)
+                    content = await read_body(response, max_bytes=self._max_bytes)
                 finally:
                     await response.aclose()
+            return interpret(request.operation, response, content)
         except _NOT_SENT as error:
             raise NotSent("the carrier cannot be reached") from error
         except (httpx.HTTPError, TimeoutError) as error:
-            raise call.lost("the carrier gave no whole answer in time") from error
-        except CarrierBadAnswer as error:
-            raise call.lost(error.message, unreadable=True) from error
-        return self._read(call, response, content)
-
-    def _read(self, call: Call, response: httpx.Response, content: bytes) -> Answer:
-        try:
-            return interpret(call.operation, response, content)
-        except CarrierBadAnswer as error:
-            raise call.lost(error.message, unreadable=True) from error
-        except CarrierUnavailable as error:
-            raise call.lost(error.message) from error
+            raise request.lost_answer("the carrier gave no whole answer in time") from error
+        except (CarrierBadAnswer, CarrierUnavailable) as error:
+            unreadable = isinstance(error, CarrierBadAnswer)
+            raise request.lost_answer(error.message, unreadable=unreadable) from error
 
 
 _growing = wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2)
 
 
 def _wait(state: RetryCallState) -> float:
-    """A new token and a freed turn need no further wait: turns are held back for everybody by then."""
+    """No wait after 401 (a new token helps) and 429 (the rate limiter already holds back all requests)."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, TokenRefused | Throttled):
         return 0.0

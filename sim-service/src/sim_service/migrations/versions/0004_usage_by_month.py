@@ -1,7 +1,7 @@
 """Usage in monthly partitions, by day and hour, by source, with a rollup for each organisation and day.
 
 Where TimescaleDB is loaded the same tables become hypertables and the rollup a continuous aggregate; see
-sim-service/README.md. Partitions live in a schema of their own, so that the list of tables stays readable.
+docs/usage.md. Partitions live in a schema of their own, so that the list of tables stays readable.
 """
 
 from collections.abc import Iterator

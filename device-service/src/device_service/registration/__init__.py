@@ -1,0 +1,1 @@
+"""Creating a device together with its key."""

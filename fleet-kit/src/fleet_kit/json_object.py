@@ -1,0 +1,40 @@
+"""Checks of JSON objects whose content is the user's business."""
+
+import json
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AfterValidator
+
+from fleet_kit.schemas import check_json
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 10
+
+
+def check_object(value: dict[str, Any], *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """The object as it came; raises ValueError for what cannot be stored and given back unchanged."""
+    check_json(value, max_depth=MAX_DEPTH)
+    try:
+        encoded = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except ValueError:
+        raise ValueError("numbers must be finite") from None
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        raise ValueError("integers must fit into 64 bits") from None
+    if len(encoded) > max_bytes:
+        raise ValueError(f"is larger than {max_bytes} bytes")
+    return value
+
+
+def encode_json(value: Any) -> bytes:
+    """Compact JSON. Postgres gives back 1e20 of a jsonb as an integer, which is too large for orjson."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(check_object)]
+"""A JSON object of at most MAX_BYTES, nested at most MAX_DEPTH deep, with finite numbers."""

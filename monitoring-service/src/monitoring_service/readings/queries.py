@@ -1,0 +1,19 @@
+"""Readings in the order of storage: what this feature offers to the live feed."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from monitoring_service.readings.repository import PAGE, SHORT_RANGE, ReadingRepository
+from monitoring_service.store.client import Document, Store
+
+__all__ = ["PAGE", "SHORT_RANGE", "StoredReadings"]
+
+
+class StoredReadings:
+    """Readings of organisations that the caller may see: nothing is checked here."""
+
+    def __init__(self, store: Store) -> None:
+        self._repository = ReadingRepository(store)
+
+    def after(self, organizations: Sequence[str], seq: int, until: int) -> AsyncIterator[list[Document]]:
+        """Readings stored after `seq` up to `until`, in order, in pages."""
+        return self._repository.after(organizations, seq, until)

@@ -1,0 +1,1 @@
+"""Login with limits on failures, access and refresh tokens, logout."""

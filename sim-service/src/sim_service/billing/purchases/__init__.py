@@ -1,0 +1,1 @@
+"""What every purchase at the carrier has in common: its columns, its states and how it is settled."""

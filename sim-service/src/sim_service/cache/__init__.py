@@ -1,1 +1,0 @@
-"""Answers to reads, kept in Redis for a while and never beyond a change."""

@@ -1,0 +1,1 @@
+"""Which organisations had a SIM before, and until when."""

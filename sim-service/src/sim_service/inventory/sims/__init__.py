@@ -1,0 +1,1 @@
+"""List and read SIMs, and apply what the carrier says of them."""

@@ -1,0 +1,1 @@
+"""Syncs the inventory from the carrier: all SIMs as a job, a single one at once."""

@@ -1,0 +1,1 @@
+"""Reconciles the desired state of a SIM with the carrier's."""

@@ -1,0 +1,85 @@
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy.orm import aliased
+
+from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
+from fleet_kit.pagination import PageParams
+from sim_service.lifecycle.actions.models import OPEN_STATES, SimAction
+from sim_service.platform.scoped_repository import ScopedRepository
+
+# Ids are made in the order of time.
+_NEWEST = SortOrder("-id", SimAction.id, SimAction.id)
+
+
+class ActionRepository(ScopedRepository):
+    async def get(self, iccid: str, action_id: UUID) -> SimAction | None:
+        return await self._one(self._of(iccid).where(SimAction.id == action_id))
+
+    async def some(self, ids: Collection[UUID]) -> Sequence[SimAction]:
+        return await self._all(self._owned(SimAction).where(SimAction.id.in_(ids)))
+
+    async def page(self, iccid: str, paging: PageParams) -> PageResult[SimAction]:
+        return await find_page(self._session, self._of(iccid), _NEWEST, paging)
+
+    async def open(self, iccids: Collection[str]) -> Sequence[SimAction]:
+        """What is still to be done for these SIMs; lock the SIMs before."""
+        return await self._all(
+            self._owned(SimAction)
+            .where(SimAction.iccid.in_(iccids), SimAction.state.in_(OPEN_STATES))
+            .order_by(SimAction.id)
+            .execution_options(populate_existing=True)
+        )
+
+    async def due(self, limit: int) -> Sequence[str]:
+        """ICCIDs for which something is to be done now, those that somebody waits for first."""
+        other = aliased(SimAction)
+        leased = exists().where(other.iccid == SimAction.iccid, other.leased_until > func.now())
+        return await self._all(
+            select(SimAction.iccid)
+            .where(
+                self._scope.where(SimAction.organization_id),
+                SimAction.state.in_(OPEN_STATES),
+                SimAction.due_at <= func.now(),
+                ~leased,
+            )
+            .order_by(SimAction.priority, SimAction.due_at)
+            .limit(limit)
+        )
+
+    async def leased(self, iccid: str) -> bool:
+        """Whether a worker is at one of the SIM's actions, superseded ones included."""
+        statement = select(func.count()).where(
+            self._scope.where(SimAction.organization_id),
+            SimAction.iccid == iccid,
+            SimAction.leased_until > func.now(),
+        )
+        return bool((await self._session.execute(statement)).scalar_one())
+
+    async def release_leases(self, action_ids: Collection[UUID], until: datetime) -> None:
+        """End leases that run `until` then: those of a worker that took over later go on."""
+        statement = update(SimAction).where(
+            self._scope.where(SimAction.organization_id),
+            SimAction.id.in_(action_ids),
+            SimAction.leased_until == until,
+        )
+        await self._session.execute(statement.values(leased_until=None))
+
+    async def make_due(self, now: datetime) -> None:
+        """Everything that waits for its next attempt is due now."""
+        statement = update(SimAction).where(
+            self._scope.where(SimAction.organization_id), SimAction.state.in_(OPEN_STATES)
+        )
+        await self._session.execute(statement.values(due_at=now))
+
+    async def delete_older_than(self, before: datetime, limit: int) -> int:
+        """Delete at most so many actions that were over before a moment; how many went."""
+        mine = self._scope.where(SimAction.organization_id)
+        old = select(SimAction.id).where(mine, SimAction.finished_at < before).limit(limit)
+        statement = delete(SimAction).where(SimAction.id.in_(old)).returning(SimAction.id)
+        return len((await self._session.execute(statement)).all())
+
+    def _of(self, iccid: str) -> Select[SimAction]:
+        return self._owned(SimAction).where(SimAction.iccid == iccid)

@@ -1,0 +1,1 @@
+"""Support tickets at the carrier: opened once, stored with their conversations."""

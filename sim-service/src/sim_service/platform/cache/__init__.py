@@ -1,0 +1,1 @@
+"""Cache-aside for answers to reads: in Redis, by organisation, never older than a committed change."""

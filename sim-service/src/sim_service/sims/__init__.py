@@ -1,1 +1,0 @@
-"""The inventory: list and read SIMs, and take over what the carrier says of them."""

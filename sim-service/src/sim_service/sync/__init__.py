@@ -1,1 +1,0 @@
-"""Bringing the inventory up to the carrier: all SIMs as a job, one at once."""

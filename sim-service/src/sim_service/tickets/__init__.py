@@ -1,1 +1,0 @@
-"""Support tickets at the carrier: opened once, kept with their conversations."""

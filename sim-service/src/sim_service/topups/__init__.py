@@ -1,1 +1,0 @@
-"""Money spent on SIMs: a ledger that is written before the carrier is asked, and settled by looking."""

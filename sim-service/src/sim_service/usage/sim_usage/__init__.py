@@ -1,0 +1,1 @@
+"""What each SIM used, by day."""
