@@ -1,6 +1,8 @@
 """Drivers for the tests of what costs money; the sandbox's own ledger is the judge."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,7 @@ from fleet_kit.testing import eventually
 from once_sandbox.faults.schemas import FaultRule
 from sim_service.billing.topups.reconciliation import TopUpReconciler
 
+from .carrier_support import SHORT_TIME_BUDGETS
 from .support import Fleet
 
 DAY = 86_400
@@ -37,6 +40,17 @@ async def pass_time(fleet: Fleet, seconds: float) -> None:
 def inject_fault(fleet: Fleet, kind: str, path: str = "/v?/sims/*topup", **more: Any) -> None:
     """Break the next call of that path, or as many as `count` says."""
     fleet.sandbox.sandbox.faults.add(FaultRule(kind=kind, path=path, **({"count": 1} | more)))
+
+
+@contextmanager
+def short_time_budgets(fleet: Fleet) -> Iterator[None]:
+    """Let calls to the carrier time out after half a second, so that a late answer is a lost one."""
+    transport = fleet.app.state.resources.carrier._transport
+    budgets, transport._budgets = transport._budgets, SHORT_TIME_BUDGETS
+    try:
+        yield
+    finally:
+        transport._budgets = budgets
 
 
 async def top_up(fleet: Fleet, iccid: str, *, key: str | None = None, **body: Any) -> httpx.Response:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import pytest
@@ -24,7 +24,6 @@ from sim_service.migrate import MIGRATIONS
 from sim_service.settings import Settings
 from sim_service.tables import metadata
 
-from .carrier_support import QUICK
 from .support import Fleet, SandboxUnderTest, client_of
 
 
@@ -182,15 +181,6 @@ async def fleet(
     await fleet.calm_breaker()
     yield fleet
     await fleet.close()
-
-
-@pytest.fixture
-def hasty(fleet: Fleet) -> Iterator[Fleet]:
-    """The service with time-outs of half a second."""
-    transport = fleet.app.state.resources.carrier._transport
-    budgets, transport._budgets = transport._budgets, QUICK
-    yield fleet
-    transport._budgets = budgets
 
 
 __all__ = ["client_of"]

@@ -21,6 +21,7 @@ from ..billing_support import (
     pass_time,
     poll_top_ups,
     sandbox_control,
+    short_time_budgets,
     top_up,
 )
 from ..support import Fleet
@@ -76,10 +77,10 @@ async def test_sims_are_ordered_once_and_the_order_is_followed(fleet: Fleet) -> 
 
 
 @pytest.mark.parametrize("fault", LOST)
-async def test_whatever_becomes_of_the_answer_sims_are_ordered_once(hasty: Fleet, fault: str) -> None:
-    fleet = hasty
+async def test_whatever_becomes_of_the_answer_sims_are_ordered_once(fleet: Fleet, fault: str) -> None:
     inject_fault(fleet, path="/v1/orders", method="POST", **LOST[fault])
-    answer = await place(fleet)
+    with short_time_budgets(fleet):
+        answer = await place(fleet)
     assert answer.status_code == 202, answer.text
     if answer.json()["state"] == "unknown":
         again = await place(fleet)

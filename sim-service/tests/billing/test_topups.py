@@ -14,6 +14,7 @@ from ..billing_support import (
     pass_time,
     poll_top_ups,
     sandbox_control,
+    short_time_budgets,
     top_up,
 )
 from ..support import Fleet
@@ -47,11 +48,11 @@ async def test_a_top_up_is_ordered_and_booked_once_it_is_paid(fleet: Fleet) -> N
 
 
 @pytest.mark.parametrize("fault", LOST)
-async def test_whatever_becomes_of_the_answer_a_top_up_is_bought_once(hasty: Fleet, fault: str) -> None:
-    fleet = hasty
+async def test_whatever_becomes_of_the_answer_a_top_up_is_bought_once(fleet: Fleet, fault: str) -> None:
     (iccid,) = await fleet.owned_sims(1)
     inject_fault(fleet, **LOST[fault])
-    answer = await top_up(fleet, iccid)
+    with short_time_budgets(fleet):
+        answer = await top_up(fleet, iccid)
     assert answer.status_code == 202, answer.text
     row = answer.json()
     assert row["state"] in {"unknown", "ordered"}
@@ -77,15 +78,15 @@ async def test_whatever_becomes_of_the_answer_a_top_up_is_bought_once(hasty: Fle
     assert len(await fleet.events("sim.topped_up")) == len(ordered)
 
 
-async def test_top_ups_under_mixed_faults_leave_both_ledgers_equal(hasty: Fleet) -> None:
-    fleet = hasty
+async def test_top_ups_under_mixed_faults_leave_both_ledgers_equal(fleet: Fleet) -> None:
     iccids = await fleet.owned_sims(10)
     for fault in LOST.values():
         inject_fault(fleet, **fault, share=0.6 / len(LOST), count=None, method="POST")
     for kind in ("html_503", "drop", "truncate", "empty_200"):
         inject_fault(fleet, kind, path="/v?/orders*", share=0.05, count=None)
     for _ in range(3):
-        await asyncio.gather(*(top_up(fleet, iccid) for iccid in iccids))
+        with short_time_budgets(fleet):
+            await asyncio.gather(*(top_up(fleet, iccid) for iccid in iccids))
         await fleet.calm_breaker()
     fleet.sandbox.sandbox.faults.rules.clear()
     await carrier_idle(fleet)
