@@ -17,25 +17,21 @@ SERVICES = ("signing_service", "device_service", "sim_service", "monitoring_serv
 
 
 class InternalModules(Contract):
-    """Modules with these last names, such as `repository`, are imported only from inside their own package.
-
-    `allowed_importers`: modules that may import all of them.
-    """
+    """Modules with these last names, such as `repository`, are imported from inside their package only."""
 
     type_name = "internal"
     names = fields.SetField(subfield=fields.StringField())
-    allowed_importers = fields.SetField(subfield=fields.StringField(), required=False)
     ignore_imports = fields.SetField(subfield=fields.ImportExpressionField(), required=False)
 
     def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:
-        names, allowed, ignored = cast("Any", (self.names, self.allowed_importers or (), self.ignore_imports))
+        names, ignored = cast("Any", (self.names, self.ignore_imports))
         contract_utils.remove_ignored_imports_and_report(graph, ignored, contract_utils.AlertLevel.ERROR)
         broken = [
             f"{importer} -> {module}"
             for module in sorted(graph.modules)
             if module.rpartition(".")[2] in names
             for importer in sorted(graph.find_modules_that_directly_import(module))
-            if not importer.startswith(module.rpartition(".")[0] + ".") and importer not in allowed
+            if not importer.startswith(module.rpartition(".")[0] + ".")
         ]
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 

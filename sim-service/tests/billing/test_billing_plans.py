@@ -47,7 +47,6 @@ QUERIES: dict[str, Ask] = {
     "policies": lambda s: PolicyRepository(s, OURS).page(NEXT),
     "decisions": lambda s: PolicyRepository(s, OURS).decisions(ID, {}, NEXT),
     "proposals": lambda s: PolicyRepository(s, OURS).proposals(ID, None, NEXT),
-    "forget": lambda s: PolicyRepository(s, EVERYTHING).delete_older_than(NOW.date(), 10),
     "triggered": lambda s: PolicyRepository(s, EVERYTHING).triggered(POLICY, NOW.date()),
     "outdated": lambda s: PolicyRepository(s, EVERYTHING).outdated(POLICY, NOW),
     "orders": lambda s: OrderRepository(s, OURS).page({}, PageParams()),

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from sim_service.work.jobs.models import JobKind
 
+from ..billing.policy_support import policy_of
 from ..support import Fleet
 
 
@@ -64,6 +65,21 @@ async def test_old_changes_and_messages_go_and_what_is_open_stays(fleet: Fleet) 
     assert (gone["sim_actions"], gone["sms_messages"]) == (1, 1)
     for table in ("sim_actions", "sms_messages", "sms_parts"):
         assert [row.iccid for row in await fleet.rows(f"SELECT iccid FROM {table}")] == [second]
+
+
+async def test_old_decisions_of_policies_go_and_young_ones_stay(fleet: Fleet) -> None:
+    policy = await policy_of(fleet)
+    for age in (400, 402):
+        await fleet.rows(
+            "INSERT INTO policy_decisions "
+            "(id, organization_id, policy_id, iccid, day, decision, reason, facts, times) "
+            "SELECT gen_random_uuid(), organization_id, id, '1', now() - make_interval(days => :age), "
+            "'skipped', 'budget', '{}', 1 FROM topup_policies RETURNING 1",
+            age=age,
+        )
+    assert (await cleaned(fleet))["policy_decisions"] == 1
+    listed = (await fleet.ours.viewer.get(f"/topup-policies/{policy['id']}/decisions")).json()
+    assert len(listed["items"]) == 1
 
 
 async def test_only_the_platform_administrator_cleans_up(fleet: Fleet) -> None:

@@ -13,7 +13,10 @@ from sim_service.work.schedules.service import Scheduler
 from ..support import Fleet
 from ..test_plans import queries, scanned
 
-BIG = {"jobs", "job_items", "job_pages", "t_idempotency_keys"}
+BIG = {
+    *("jobs", "job_items", "job_pages", "t_idempotency_keys"),
+    *("policy_decisions", "sim_actions", "sim_events", "sms_messages"),
+}
 
 
 async def test_giving_out_working_on_and_forgetting_jobs_needs_no_whole_table(fleet: Fleet) -> None:

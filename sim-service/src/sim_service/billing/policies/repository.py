@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from fleet_kit.ids import uuid7
@@ -110,12 +110,6 @@ class PolicyRepository(ScopedRepository):
             .order_by(Sim.iccid)
         )
         return await self._all(statement)
-
-    async def delete_older_than(self, before: date, limit: int) -> int:
-        """Delete up to `limit` decisions of days before this; how many were deleted."""
-        old = select(PolicyDecision.id).where(PolicyDecision.day < before).limit(limit)
-        statement = delete(PolicyDecision).where(PolicyDecision.id.in_(old)).returning(PolicyDecision.id)
-        return len((await self._session.execute(statement)).all())
 
     def _mine(self, *, deleted: bool = False) -> Select[Policy]:
         mine = self._owned(Policy)

@@ -2,7 +2,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
@@ -73,13 +73,6 @@ class ActionRepository(ScopedRepository):
             self._scope.where(SimAction.organization_id), SimAction.state.in_(OPEN_STATES)
         )
         await self._session.execute(statement.values(due_at=now))
-
-    async def delete_older_than(self, before: datetime, limit: int) -> int:
-        """Delete at most so many actions that were over before a moment; how many went."""
-        mine = self._scope.where(SimAction.organization_id)
-        old = select(SimAction.id).where(mine, SimAction.finished_at < before).limit(limit)
-        statement = delete(SimAction).where(SimAction.id.in_(old)).returning(SimAction.id)
-        return len((await self._session.execute(statement)).all())
 
     def _of(self, iccid: str) -> Select[SimAction]:
         return self._owned(SimAction).where(SimAction.iccid == iccid)

@@ -10,12 +10,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     column,
-    delete,
     func,
     literal_column,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.types import TypeEngine
@@ -113,17 +111,6 @@ class NetworkEventRepository(ScopedRepository):
 
     async def left_to_sync(self, *, before: datetime) -> int:
         return await self._count(self._due(before))
-
-    async def delete_older_than(self, before: datetime, limit: int) -> int:
-        """Forget events older than `before`, at most `limit` of them; how many went."""
-        old = (
-            select(SimEvent.iccid, SimEvent.id)
-            .where(SimEvent.at < before, self._scope.where(SimEvent.organization_id))
-            .order_by(SimEvent.at)
-            .limit(limit)
-        )
-        statement = delete(SimEvent).where(tuple_(SimEvent.iccid, SimEvent.id).in_(old))
-        return len((await self._session.execute(statement.returning(SimEvent.id))).all())
 
     def _due(self, before: datetime) -> Select[str]:
         return (

@@ -160,14 +160,3 @@ class SmsRepository(ScopedRepository):
 
     async def drop_reports(self, before: datetime) -> None:
         await self._session.execute(delete(SmsReport).where(SmsReport.received_at < before))
-
-    async def delete_older_than(self, before: datetime, limit: int) -> int:
-        """Delete up to `limit` final messages from before a moment; how many were deleted."""
-        old = self._owned(SmsMessage).with_only_columns(SmsMessage.id)
-        old = (
-            old.where(SmsMessage.at < before, SmsMessage.final_at.is_not(None))
-            .order_by(SmsMessage.at)
-            .limit(limit)
-        )
-        statement = delete(SmsMessage).where(SmsMessage.id.in_(old)).returning(SmsMessage.id)
-        return len((await self._session.execute(statement)).all())

@@ -93,6 +93,10 @@ class JobService:
         """When a job of a kind for the whole account was last asked for."""
         return await self._jobs.last_request(kind)
 
+    async def delete_older_than(self, before: datetime, limit: int) -> int:
+        """Delete at most `limit` finished jobs with their items, but never the last success of a kind."""
+        return await self._jobs.delete_older_than(before, limit)
+
 
 def _require_platform(user: Principal) -> None:
     if not user.is_admin:
