@@ -72,7 +72,7 @@ format: ## put all code in the one style
 	@.venv/bin/ruff format .
 
 bench: ## measure the fleet against the limits of its servers
-	@infra/bootstrap.sh dev
+	@infra/bootstrap.sh bench
 	@$(PY) -m bench
 
 requirements: ## pin the newest versions of requirements/*.in

@@ -3,6 +3,7 @@
 #   infra/bootstrap.sh runtime   what `make up` needs
 #   infra/bootstrap.sh dev       what tests and checks need on top
 #   infra/bootstrap.sh unit      the same without servers and browser
+#   infra/bootstrap.sh bench     the same with the load generator wrk instead of a browser
 # Silent and quick when there is nothing to do. MODE=compose, or a Docker engine that answers, needs no servers of Debian.
 set -eu
 
@@ -38,8 +39,8 @@ native() {
 # Names of the Debian packages that are missing, without those that Python needs.
 missing_servers() {
     [ "$level" != unit ] || return 0
-    # Tests bring up a whole fleet without containers, whatever `make up` does here.
-    if [ "$level" = dev ] || native; then
+    # Tests and benchmarks bring up a whole fleet without containers, whatever `make up` does here.
+    if [ "$level" != runtime ] || native; then
         [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo rabbitmq-server
         have redis-server || echo redis-server
         have nginx || echo nginx
@@ -47,6 +48,7 @@ missing_servers() {
         have setpriv || echo util-linux
     fi
     [ "$level" != dev ] || have chromium || have google-chrome || echo chromium
+    [ "$level" != bench ] || have wrk || echo wrk
 }
 
 # Asks for the password here, while there is a terminal to ask on.
@@ -91,7 +93,7 @@ wanted() { digest "requirements/$1.txt" requirements/build.txt $projects; }
 satisfied() { [ "$(cat "$venv/.fleet-$1" 2>/dev/null)" = "$(wanted "$1")" ]; }
 
 install_python() {
-    [ "$level" != unit ] || level=dev
+    [ "$level" = runtime ] || level=dev
     satisfied "$level" && return 0
     [ "$level" = runtime ] && satisfied dev && return 0
     python=$(find_python)
