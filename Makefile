@@ -1,12 +1,12 @@
 # Everything is done by fleet_infra (infra/); this file only names it. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset dev test coverage test-unit test-servers test-servers-stop lint format bench requirements
+.PHONY: help up down status logs reset dev broker-user test coverage test-unit test-servers test-servers-stop lint format bench requirements
 
 PY := .venv/bin/python
 FLEET := $(PY) -m fleet_infra
 # One more than the cores, for a test that waits leaves its core to others.
 PROCESSES := $(shell n=$$(nproc); echo $$((n < 7 ? n + 1 : 8)))
-export SERVICE YES MODE
+export SERVICE YES MODE NAME
 # Set in many containers. Without compiled files, every start of every process compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -36,6 +36,10 @@ reset: ## stop it and delete all data and secrets (YES=1 does not ask)
 dev: ## run one service of a running fleet from its sources, restarted on change (SERVICE=sim-service)
 	@infra/bootstrap.sh runtime
 	@$(FLEET) dev
+
+broker-user: ## make a login for a trusted producer over AMQP, or give it a new password (NAME=line-gateway)
+	@infra/bootstrap.sh runtime
+	@$(FLEET) broker-user
 
 test: ## run every test against real servers (ARGS="device-service/tests -k key" for some)
 	@infra/bootstrap.sh dev

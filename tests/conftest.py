@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aio_pika
@@ -56,15 +55,14 @@ class Device:
                 payload = body if isinstance(body, bytes) else json.dumps(body)
                 await client.publish(f"devices/{self.id}/telemetry", payload, qos=1)
 
-    async def over_amqp(self, body: Any, *, key: str | None = None, routing_key: str | None = None) -> None:
-        place = urlsplit(self.fleet["amqp_url"])
-        url = f"amqp://{self.id}:{key or self.key}@{place.hostname}:{place.port}/"
+    async def over_amqp(self, body: Any, url: str) -> None:
+        """Published for the device by whoever the address logs in."""
         connection = await aio_pika.connect(url, timeout=60)
         async with connection:
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             exchange = await channel.get_exchange("amq.topic", ensure=False)
             message = aio_pika.Message(json.dumps(body).encode())
-            await exchange.publish(message, routing_key or f"devices.{self.id}.telemetry", timeout=20)
+            await exchange.publish(message, f"devices.{self.id}.telemetry", timeout=60)
 
 
 @dataclass

@@ -25,10 +25,9 @@ async def test_device_logs_in_with_its_key_only(
     app: FastAPI, organization: Organization, anyone: httpx.AsyncClient
 ) -> None:
     made, other = await organization.make_device(), await organization.make_device()
-    login = {"username": made["id"], "password": made["key"]}
+    login = {"username": made["id"], "password": made["key"], "client_id": "any-name"}
     assert await ask(app, anyone, "user", **login)
-    assert await ask(app, anyone, "user", **login, client_id=made["id"])
-    assert await ask(app, anyone, "user", **login, client_id="any-name")
+    assert await ask(app, anyone, "user", **login | {"client_id": made["id"]})
     for wrong in (
         login | {"password": other["key"]},
         login | {"password": ""},
@@ -36,10 +35,19 @@ async def test_device_logs_in_with_its_key_only(
         login | {"username": made["id"].replace("-", "")},
         login | {"username": str(uuid4())},
         login | {"username": "guest", "password": "guest"},
-        {"username": made["id"]},
-        {},
+        {"username": made["id"], "client_id": "any-name"},
+        {"client_id": "any-name"},
     ):
         assert not await ask(app, anyone, "user", **wrong), wrong
+
+
+async def test_a_key_opens_no_protocol_that_names_no_mqtt_client(
+    app: FastAPI, organization: Organization, anyone: httpx.AsyncClient
+) -> None:
+    made = await organization.make_device()
+    login = {"username": made["id"], "password": made["key"]}
+    assert not await ask(app, anyone, "user", **login)
+    assert not await ask(app, anyone, "user", **login, client_id="")
 
 
 async def test_device_cannot_take_over_another_devices_session(
@@ -60,7 +68,7 @@ async def test_rotation_revocation_and_deletion_are_known_at_once(
         "username": made["id"], "resource": "topic", "name": "amq.topic", "permission": "write",
         "routing_key": f"devices.{made['id']}.telemetry",
     }  # fmt: skip
-    old = {"username": made["id"], "password": made["key"]}
+    old = {"username": made["id"], "password": made["key"], "client_id": "any-name"}
     assert await ask(app, anyone, "user", **old)
     key = (await organization.operator.post(path_of(made, "/credentials"))).json()["key"]
     assert not await ask(app, anyone, "user", **old)
@@ -72,7 +80,8 @@ async def test_rotation_revocation_and_deletion_are_known_at_once(
     assert not await ask(app, anyone, "topic", **topic)
     again = await organization.make_device()
     await organization.operator.delete(path_of(again))
-    assert not await ask(app, anyone, "user", username=again["id"], password=again["key"])
+    login = {"username": again["id"], "password": again["key"], "client_id": "any-name"}
+    assert not await ask(app, anyone, "user", **login)
 
 
 async def test_only_the_fleets_virtual_host_is_open(app: FastAPI, anyone: httpx.AsyncClient) -> None:
@@ -161,5 +170,6 @@ async def test_postgres_away_is_no_answer_rather_than_a_yes(
         raise ConnectionRefusedError
 
     monkeypatch.setattr(app.state.authenticator, "_sessions", away)
-    response = await anyone.post("/internal/broker/user", data={"username": str(uuid4()), "password": "x"})
+    login = {"username": str(uuid4()), "password": "x", "client_id": "any-name"}
+    response = await anyone.post("/internal/broker/user", data=login)
     assert response.status_code == 503

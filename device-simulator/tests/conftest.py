@@ -42,6 +42,8 @@ class Platform:
     readings: list[dict[str, Any]] = field(default_factory=list)
     free: list[str] = field(default_factory=list)
     iccids: dict[str, str] = field(default_factory=dict)
+    producer: str = field(default_factory=lambda: f"producer-{secrets.token_hex(4)}")
+    """Whose login opens AMQP; its password is its name."""
 
 
 class PlatformApi:
@@ -121,12 +123,16 @@ class PlatformApi:
     async def _issue(self, device_id: str) -> str:
         key = secrets.token_urlsafe(12)
         self._platform.keys[device_id] = key
-        user = {"password": key, "tags": ""}
-        allowed = {"configure": "^$", "write": "^amq\\.topic$", "read": "^$"}
-        (await self._broker.put(f"/users/{device_id}", json=user)).raise_for_status()
-        (await self._broker.put(f"/permissions/%2F/{device_id}", json=allowed)).raise_for_status()
+        await make_user(self._broker, device_id, key)
         await self._collector.follow(device_id)
         return key
+
+
+async def make_user(broker: httpx.AsyncClient, name: str, password: str) -> None:
+    """A user of the broker who may publish telemetry."""
+    allowed = {"configure": "^$", "write": "^amq\\.topic$", "read": "^$"}
+    (await broker.put(f"/users/{name}", json={"password": password, "tags": ""})).raise_for_status()
+    (await broker.put(f"/permissions/%2F/{name}", json=allowed)).raise_for_status()
 
 
 class Collector:
@@ -172,6 +178,7 @@ async def platform(broker_addresses: Any) -> AsyncIterator[Platform]:
     async with connection, httpx.AsyncClient(base_url=management, auth=login, timeout=60) as broker:
         collector = Collector(await connection.channel(), known)
         await collector.start()
+        await make_user(broker, known.producer, known.producer)
         runner = web.AppRunner(PlatformApi(known, broker, collector).app())
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -179,15 +186,23 @@ async def platform(broker_addresses: Any) -> AsyncIterator[Platform]:
         known.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield known
         await runner.cleanup()
-        for device_id in known.keys:
-            await broker.delete(f"/users/{device_id}")
+        for name in (*known.keys, known.producer):
+            await broker.delete(f"/users/{name}")
 
 
 @pytest.fixture
 def access(platform: Platform, broker_addresses: Any) -> Access:
     """Access to the fake platform and the real broker."""
     amqp = urlsplit(broker_addresses.amqp_url)
-    addresses = Addresses(platform.url, "127.0.0.1", broker_addresses.mqtt_port, "127.0.0.1", amqp.port or 0)
+    addresses = Addresses(
+        platform.url,
+        "127.0.0.1",
+        broker_addresses.mqtt_port,
+        "127.0.0.1",
+        amqp.port or 0,
+        amqp_user=platform.producer,
+        amqp_password=platform.producer,
+    )
     return Access(addresses, EMAIL, PASSWORD)
 
 

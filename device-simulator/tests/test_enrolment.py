@@ -100,12 +100,15 @@ def test_the_access_file_says_it_all(tmp_path: Path) -> None:
         2,
         "/",
     )
+    assert (access.addresses.amqp_user, access.addresses.amqp_password) == ("u", "p")
     assert (access.email, access.password) == ("d@example.com", "hush")
     assert "hush" not in repr(access)
 
 
 def test_the_command_line_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_PASSWORD", "from the environment")
+    monkeypatch.setenv("FLEET_AMQP_USER", "producer")
+    monkeypatch.setenv("FLEET_AMQP_PASSWORD", "of the producer")
     file = tmp_path / "access.json"
     file.write_text('{"demo_email": "d@example.com", "demo_password": "of another user"}')
     access = read_access(file, Overrides("http://h:1", "e@example.com", "m:2", "a:3"))
@@ -113,6 +116,8 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path, monkeypatch: pyte
     assert (access.addresses.gateway_url, access.email) == ("http://h:1", "e@example.com")
     assert (access.addresses.mqtt_port, access.addresses.amqp_port) == (2, 3)
     assert access.password == "from the environment"
+    assert (access.addresses.amqp_user, access.addresses.amqp_password) == ("producer", "of the producer")
+    assert "of the producer" not in repr(access)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Whatever the transport: what the ledger calls accepted has reached the broker, under the same ids."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from device_simulator.access import Access
+from device_simulator.errors import CannotStart
 from device_simulator.run import simulate
 from fleet_contracts.telemetry import parse_message
 
@@ -64,13 +66,19 @@ async def test_a_lost_connection_loses_no_reading(
     run = asyncio.create_task(simulate(make_plan(transport, duration=6.0), access))
     cuts = 0
     while not run.done() and cuts < 6:
-        cuts += await cut_connections(rabbitmq_management, set(platform.names.values()))
+        cuts += await cut_connections(rabbitmq_management, {*platform.names.values(), platform.producer})
         await asyncio.sleep(0.3)
     counts = await run
 
     assert cuts >= 3
     assert (counts.attempted, counts.accepted, counts.failed) == (360, 360, 0)
     await stored_all({line["id"] for line in ledger_lines()})
+
+
+async def test_without_a_producers_login_amqp_does_not_start(make_plan: Any, access: Access) -> None:
+    nobody = dataclasses.replace(access.addresses, amqp_user="", amqp_password="")
+    with pytest.raises(CannotStart, match="make broker-user"):
+        await simulate(make_plan("amqp"), dataclasses.replace(access, addresses=nobody))
 
 
 async def test_a_message_that_was_not_accepted_is_sent_again_as_it_was(

@@ -15,7 +15,7 @@ def clone(layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> 
     elsewhere = Layout(layout.home.parent, layout.home)
     monkeypatch.setattr(Layout, "of_clone", classmethod(lambda cls: elsewhere))
     monkeypatch.setenv("MODE", "native")
-    for name in ("YES", "SERVICE"):
+    for name in ("YES", "SERVICE", "NAME"):
         monkeypatch.delenv(name, raising=False)
     return elsewhere
 
@@ -46,6 +46,24 @@ def test_a_broken_env_file_does_not_keep_the_fleet_from_stopping(
 def test_status_where_nothing_runs_fails(clone: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match="not running"):
         run(monkeypatch, "status")
+
+
+@pytest.mark.parametrize("name", ["", "fleet-device", "UPPER", "a/b", "1st", "a" * 64])
+def test_a_producer_needs_a_name_of_its_own(
+    clone: Layout, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    clone.access_file.write_text('{"rabbitmq_management_url": "http://127.0.0.1:1"}')
+    with pytest.raises(SystemExit, match="NAME must be"):
+        run(monkeypatch, "broker-user", "--name", name)
+
+
+def test_a_producer_needs_a_running_fleet(clone: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match="make up"):
+        run(monkeypatch, "broker-user", "--name", "line-gateway")
+    address = {"rabbitmq_management_url": "http://127.0.0.1:1", "rabbitmq_user": "", "rabbitmq_password": ""}
+    clone.access_file.write_text(json.dumps(address))
+    with pytest.raises(SystemExit, match="make up"):
+        run(monkeypatch, "broker-user", "--name", "line-gateway")
 
 
 def test_reset_without_an_answer_deletes_nothing(clone: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

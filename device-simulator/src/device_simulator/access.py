@@ -15,6 +15,8 @@ from device_simulator.links.addresses import Addresses
 
 DEFAULT_FILE = Path(".fleet/access.json")
 PASSWORD_VARIABLE = "FLEET_PASSWORD"
+AMQP_USER_VARIABLE = "FLEET_AMQP_USER"
+AMQP_PASSWORD_VARIABLE = "FLEET_AMQP_PASSWORD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,16 @@ def read_access(path: Path | None, overrides: Overrides) -> Access:
     mqtt_host, mqtt_port = _split(overrides.mqtt, known.get("mqtt_host", host), known.get("mqtt_port", 1883))
     amqp = urlsplit(known.get("amqp_url", f"amqp://{host}:5672/"))
     amqp_host, amqp_port = _split(overrides.amqp, amqp.hostname or host, amqp.port or 5672)
-    addresses = Addresses(gateway, mqtt_host, mqtt_port, amqp_host, amqp_port, _vhost(amqp.path))
+    addresses = Addresses(
+        gateway,
+        mqtt_host,
+        mqtt_port,
+        amqp_host,
+        amqp_port,
+        _vhost(amqp.path),
+        os.environ.get(AMQP_USER_VARIABLE) or unquote(amqp.username or ""),
+        os.environ.get(AMQP_PASSWORD_VARIABLE) or unquote(amqp.password or ""),
+    )
     email = overrides.email or known.get("demo_email")
     password = os.environ.get(PASSWORD_VARIABLE) or (
         known.get("demo_password") if email == known.get("demo_email") else None

@@ -41,6 +41,11 @@ def broker_users(secrets: Secrets) -> list[BrokerUser]:
     ]
 
 
+def producer(name: str, password: str) -> BrokerUser:
+    """A trusted producer inside the installation: publishes readings of any device, and does nothing else."""
+    return BrokerUser(name, password, configure="^$", write=_any(TELEMETRY), read="^$")
+
+
 def _service(name: str, password: str, *, queue: str | None, write: tuple[str, ...] = ()) -> BrokerUser:
     """May publish events, receive revocations, and consume, retry and dead-letter messages of its queues."""
     own = (rf"{queue}(\..*)?",) if queue else ()

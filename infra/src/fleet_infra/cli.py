@@ -1,7 +1,8 @@
-"""`python -m fleet_infra up|down|status|logs|reset|dev`: what the Makefile calls."""
+"""`python -m fleet_infra up|down|status|logs|reset|dev|broker-user`: what the Makefile calls."""
 
 import argparse
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from fleet_infra.errors import CannotStart
 from fleet_infra.fleet import Fleet
 from fleet_infra.health import Unhealthy, ask, health_urls
 from fleet_infra.layout import Layout
+from fleet_infra.producers import make_producer
 from fleet_infra.progress import Steps
 from fleet_infra.servers import NotReady
 from fleet_infra.settings import SettingsRefused, example, load
@@ -33,6 +35,7 @@ def main() -> None:
     """Run one command; failures end with one clear sentence and status 1."""
     parser = argparse.ArgumentParser(prog="python -m fleet_infra", description=__doc__)
     parser.add_argument("command", choices=sorted(COMMANDS))
+    parser.add_argument("--name", default=os.environ.get("NAME", ""), help="of the user (broker-user)")
     parser.add_argument("--service", default=os.environ.get("SERVICE", ""), help="only this one (logs, dev)")
     parser.add_argument(
         "--yes", action="store_true", default=os.environ.get("YES") == "1", help="do not ask (reset)"
@@ -156,6 +159,16 @@ def reset(arguments: argparse.Namespace) -> None:
     console.print("All data and secrets are deleted.")
 
 
+def broker_user(arguments: argparse.Namespace) -> None:
+    """Make a trusted producer at the broker, and show its password this once."""
+    file = Layout.of_clone().access_file
+    if not file.exists():
+        raise CannotStart("The fleet is not running; start it with `make up`.")
+    password = make_producer(json.loads(file.read_text(encoding="utf-8")), arguments.name)
+    console.print(f"user      {arguments.name}\npassword  {password}", highlight=False)
+    console.print("Shown once; the same command makes a new one. It may publish readings of every device.")
+
+
 def example_settings(_arguments: argparse.Namespace) -> None:
     """Print .env.example."""
     print(example(), end="")
@@ -181,5 +194,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "logs": logs,
     "reset": reset,
     "dev": dev,
+    "broker-user": broker_user,
     "example-settings": example_settings,
 }

@@ -65,8 +65,8 @@ def definitions(users: list[BrokerUser], vhost: str = "/") -> dict[str, Any]:
     }
     return {
         "vhosts": [{"name": vhost}],
-        "users": [_user(user) for user in users],
-        "permissions": [_permission(user, vhost) for user in users],
+        "users": [user_entry(user) for user in users],
+        "permissions": [permission_entry(user, vhost) for user in users],
         "topic_permissions": [],
         "parameters": [],
         "global_parameters": [],
@@ -80,7 +80,7 @@ def definitions_json(users: list[BrokerUser], vhost: str = "/") -> str:
     return json.dumps(definitions(users, vhost), indent=1, sort_keys=True) + "\n"
 
 
-def _user(user: BrokerUser) -> dict[str, Any]:
+def user_entry(user: BrokerUser) -> dict[str, Any]:
     return {
         "name": user.name,
         "password_hash": password_hash(user.name, user.password),
@@ -90,7 +90,7 @@ def _user(user: BrokerUser) -> dict[str, Any]:
     }
 
 
-def _permission(user: BrokerUser, vhost: str) -> dict[str, str]:
+def permission_entry(user: BrokerUser, vhost: str) -> dict[str, str]:
     return {
         "user": user.name,
         "vhost": vhost,

@@ -24,7 +24,7 @@ class FleetSettings(BaseSettings):
     )
     gateway_port: Port = Field(8080, description="page and API")
     mqtt_port: Port = Field(1883, description="devices over MQTT")
-    amqp_port: Port = Field(5672, description="RabbitMQ, AMQP")
+    amqp_port: Port = Field(5672, description="trusted producers over AMQP; devices may not")
     rabbitmq_management_port: Port = Field(15672, description="RabbitMQ's own pages and API")
     rabbitmq_prometheus_port: Port = Field(15692, description="RabbitMQ's metrics")
     rabbitmq_distribution_port: Port = Field(25673, description="Erlang distribution of the broker")

@@ -46,7 +46,7 @@ def _access_request(form: Form) -> AccessRequest:
 
 @router.post("/user")
 async def user(form: RequestForm, broker: Broker) -> PlainTextResponse:
-    """May this device log in with this key?"""
+    """May this device log in over MQTT with this key?"""
     username, password = form.get("username", ""), form.get("password", "")
     return _answer(await broker.may_log_in(username, password, form.get("client_id", "")))
 

@@ -1,6 +1,7 @@
 """What a device may do at the broker. Everything that is not named here is refused.
 
-Devices publish readings to their own topic, over MQTT or AMQP, and subscribe over MQTT to their own commands.
+Over MQTT, the only protocol that devices may use, they publish readings to their own topic and subscribe to
+their own commands.
 RabbitMQ's MQTT plugin keeps a subscription in the queue `mqtt-subscription-<client id>qos<0|1>`, so a device
 that subscribes must use its id, or its id and a suffix, as client id; any other queue would not be its own.
 """

@@ -11,9 +11,18 @@ class BrokerService:
         self._authenticator, self._vhost = authenticator, vhost
 
     async def may_log_in(self, username: str, password: str, client_id: str) -> bool:
-        """Whether that is the device's key, and the MQTT session is not another device's."""
+        """Whether that is the device's key, and the MQTT session is not another device's.
+
+        Only the MQTT plugin names a client. A login without one comes over AMQP or the management API, where
+        a device could have its messages sent on under any routing key: by the header CC, or by a queue that
+        dead-letters, neither of which the broker checks against topic permissions.
+        """
         device_id = _device_id(username)
-        if device_id is None or await self._authenticator.identify(device_id, password) is None:
+        if (
+            device_id is None
+            or not client_id
+            or await self._authenticator.identify(device_id, password) is None
+        ):
             return False
         other = claimed_device(client_id)
         return other in {None, username} or not await self._authenticator.has_key(UUID(other))

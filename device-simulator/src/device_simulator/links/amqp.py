@@ -9,20 +9,28 @@ from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 
 from device_simulator.credentials import Credential
-from device_simulator.errors import NotAccepted
+from device_simulator.errors import CannotStart, NotAccepted
 from device_simulator.links.addresses import Addresses
 from device_simulator.links.connected import CONFIRM_TIMEOUT, ConnectedLink
 from fleet_contracts.topology import TELEMETRY_EXCHANGE, telemetry_key
 
 
 class AmqpLink(ConnectedLink[AbstractExchange]):
-    """One device's AMQP connection: login is its id, password its key."""
+    """A connection for one device's readings, with the login of a trusted producer.
+
+    Raises CannotStart without such a login: devices' keys open MQTT and HTTP only.
+    """
 
     errors = (OSError, AMQPError, ChannelInvalidStateError, asyncio.InvalidStateError)
 
     def __init__(self, credential: Credential, addresses: Addresses) -> None:
         super().__init__(credential.id)
-        self._credential, self._addresses = credential, addresses
+        if not addresses.amqp_user:
+            raise CannotStart(
+                "AMQP needs a producer's login: make one with `make broker-user NAME=simulator`, "
+                "then set FLEET_AMQP_USER and FLEET_AMQP_PASSWORD"
+            )
+        self._addresses = addresses
         self._key = telemetry_key(credential.id)
         self._gone = asyncio.Event()
 
@@ -34,8 +42,8 @@ class AmqpLink(ConnectedLink[AbstractExchange]):
             host=self._addresses.amqp_host,
             port=self._addresses.amqp_port,
             virtualhost=self._addresses.amqp_vhost,
-            login=self._credential.id,
-            password=self._credential.key,
+            login=self._addresses.amqp_user,
+            password=self._addresses.amqp_password,
             timeout=CONFIRM_TIMEOUT,
         )
         async with connection:
