@@ -18,6 +18,17 @@ class Device:
     key: str
 
 
+def register(access: dict[str, Any]) -> dict[str, str]:
+    """The login of a new organisation's admin, made by the platform administrator."""
+    admin = {"email": access["admin_email"], "password": access["admin_password"]}
+    login = {"email": f"bench-{uuid4().hex[:8]}@example.com", "password": uuid4().hex}
+    with httpx.Client(base_url=f"{access['gateway_url']}/api/v1") as http:
+        token = http.post("/auth/login", json=admin).raise_for_status().json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        http.post("/auth/register", json=login, headers=headers).raise_for_status()
+    return login
+
+
 @dataclass(frozen=True)
 class Fleet:
     """A running fleet as its access file describes it."""
@@ -30,9 +41,8 @@ class Fleet:
     def open(cls, file: Path, worker_port: int) -> "Fleet":
         """Read the access file and register an organisation for this run."""
         access = json.loads(file.read_text())
-        login = {"email": f"bench-{uuid4().hex[:8]}@example.com", "password": uuid4().hex}
+        login = register(access)
         with httpx.Client(base_url=f"{access['gateway_url']}/api/v1") as http:
-            http.post("/auth/register", json=login).raise_for_status()
             token = http.post("/auth/login", json=login).raise_for_status().json()["access_token"]
         return cls(access, token, f"http://127.0.0.1:{worker_port}/metrics")
 

@@ -3,11 +3,10 @@
 import asyncio
 import statistics
 import time
-from uuid import uuid4
 
 import httpx
 
-from bench.access import Fleet, Row
+from bench.access import Fleet, Row, register
 
 ROUNDS = 30
 REACH_MS = 1000.0
@@ -20,9 +19,8 @@ def run(fleet: Fleet) -> Row:
 
 
 async def _measure(fleet: Fleet) -> Row:
+    login = register(fleet.access)
     async with httpx.AsyncClient(base_url=fleet.api, timeout=15) as http:
-        login = {"email": f"bench-{uuid4().hex[:8]}@example.com", "password": uuid4().hex}
-        (await http.post("/auth/register", json=login)).raise_for_status()
         refused, valid = [], []
         for _ in range(ROUNDS):
             tokens = (await http.post("/auth/login", json=login)).raise_for_status().json()

@@ -29,6 +29,7 @@ def test_an_absent_env_file_means_the_defaults(tmp_path: Path) -> None:
         ("MQTT_PORT=abc", "MQTT_PORT=abc is not possible"),
         ("BIND_ADDRESS=everywhere", "BIND_ADDRESS=everywhere is not possible"),
         ("SIM_DEVICES=-1", "SIM_DEVICES=-1 is not possible"),
+        ("REGISTRATION=maybe", "REGISTRATION=maybe is not possible"),
         ("LOG_LEVEL=loud", "LOG_LEVEL=loud is not possible"),
     ],
 )
@@ -40,6 +41,25 @@ def test_an_impossible_value_is_refused_by_name(tmp_path: Path, line: str, sente
 def test_two_servers_cannot_have_one_port(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match="REDIS_PORT"):
         load(env(tmp_path, "POSTGRES_PORT=7000\nREDIS_PORT=7000"))
+
+
+@pytest.mark.parametrize(
+    ("text", "sandbox", "mode"),
+    [
+        ("", True, "open"),
+        ("BIND_ADDRESS=127.0.0.2", True, "open"),
+        ("BIND_ADDRESS=::1", True, "open"),
+        ("", False, "closed"),
+        ("BIND_ADDRESS=0.0.0.0", True, "closed"),
+        ("BIND_ADDRESS=192.168.1.2", True, "closed"),
+        ("BIND_ADDRESS=0.0.0.0\nREGISTRATION=open", False, "open"),
+        ("REGISTRATION=invited", True, "invited"),
+    ],
+)
+def test_strangers_may_register_only_where_none_can_come_or_the_operator_says_so(
+    tmp_path: Path, text: str, sandbox: bool, mode: str
+) -> None:
+    assert load(env(tmp_path, text)).registration_mode(sandbox=sandbox) == mode
 
 
 def test_the_gateway_asked_to_listen_everywhere_is_reached_locally(tmp_path: Path) -> None:

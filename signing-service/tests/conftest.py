@@ -63,6 +63,7 @@ def settings(
             "signing_key_file": make_key(tmp_path_factory.mktemp("keys") / "key.pem"),
             "platform_admin_email": ADMIN[0],
             "platform_admin_password": ADMIN[1],
+            "registration": "open",
         }
     )
 

@@ -31,6 +31,7 @@ def environment(settings: SigningSettings, **more: object) -> dict[str, str]:
         "SIGNING_KEY_FILE": str(settings.signing_key_file),
         "PLATFORM_ADMIN_EMAIL": settings.platform_admin_email,
         "PLATFORM_ADMIN_PASSWORD": settings.platform_admin_password.get_secret_value(),
+        "REGISTRATION": settings.registration,
         "LOG_LEVEL": "WARNING",
     }
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}

@@ -9,9 +9,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from signing_service.settings import SigningSettings
 from signing_service.users import service
 
-from .conftest import PASSWORD
+from .conftest import ADMIN, PASSWORD
 
 
 async def test_registering_creates_an_organisation_and_its_admin_and_tells_the_fleet(
@@ -179,3 +180,46 @@ async def test_users_are_listed_in_pages_by_number_and_by_cursor(client: httpx.A
         assert [user["id"] for user in second.json()["items"]] == seen[2:4]
         broken = await client.get("/users/", params={"cursor": "WyJhIiwiYiJd", "sort": sort}, headers=headers)
         assert broken.status_code == 422
+
+
+@pytest.mark.parametrize("mode", ["invited", "closed"])
+@pytest.mark.parametrize("path", ["/auth/register", "/users/add"])
+async def test_where_registration_is_not_open_only_the_platform_administrator_makes_accounts(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    register: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    mode: str,
+) -> None:
+    member = await register()
+    admin = (
+        await client.post("/auth/login", json=dict(zip(("email", "password"), ADMIN, strict=True)))
+    ).json()
+    monkeypatch.setitem(app.state._state, "registration", mode)  # State itself is not restored
+    body = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+    nobody: dict[str, str] = {}
+    for headers in (nobody, member.headers):
+        refused = await client.post(path, json=body, headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "REGISTRATION_CLOSED")
+    forged = await client.post(path, json=body, headers={"Authorization": "Bearer x"})
+    assert forged.status_code == 401
+    assert (await client.post("/auth/login", json=body)).status_code == 401
+    headers = {"Authorization": f"Bearer {admin['access_token']}"}
+    made = await client.post(path, json=body, headers=headers)
+    assert (made.status_code, made.json()["is_admin"]) == (201, False)
+    assert made.json()["organization_id"] != admin.get("organization_id")
+    assert (await client.post("/auth/login", json=body)).status_code == 200
+
+
+def test_a_service_that_is_told_nothing_lets_nobody_register(settings: SigningSettings) -> None:
+    told = settings.model_dump(exclude={"registration"})
+    assert SigningSettings.model_validate(told).registration == "closed"
+
+
+async def test_strangers_that_choose_the_same_idempotency_key_do_not_meet(client: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": uuid4().hex}
+    bodies = [{"email": f"{uuid4().hex}@example.com", "password": PASSWORD} for _ in range(2)]
+    answers = [await client.post("/auth/register", json=body, headers=key) for body in bodies]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert [answer.json()["email"] for answer in answers] == [body["email"] for body in bodies]

@@ -1,5 +1,7 @@
 """The files that docker-compose.yml needs: variables in `.fleet/compose.env`, others in `.fleet/compose/`."""
 
+import os
+
 from fleet_infra.broker_config import Listeners, rabbitmq_conf
 from fleet_infra.broker_users import broker_users
 from fleet_infra.definitions import definitions_json
@@ -48,6 +50,7 @@ def write_files(layout: Layout, settings: FleetSettings) -> Secrets:
 
 def _env(settings: FleetSettings, secrets: Secrets) -> str:
     values = {name.upper(): value for name, value in settings.model_dump().items()}
+    values["REGISTRATION"] = settings.registration_mode(sandbox=not os.environ.get("CARRIER_URL"))
     for name, value in vars(secrets).items():
         complete = name.startswith("carrier") or name.endswith("password")
         values[name.upper() if complete else f"{name.upper()}_PASSWORD"] = value

@@ -23,6 +23,7 @@ def register_owner(settings: FleetSettings, secrets: Secrets) -> str | None:
     with _client(settings) as http:
         if http.post("/auth/login", json=credentials).status_code == httpx.codes.OK:
             return None
+        _log_in_as_admin(http, settings, secrets)
         answer = http.post("/auth/register", json={**credentials, "organization_name": "Demo"})
     if answer.status_code != httpx.codes.CREATED:
         raise CannotStart(f"The account {settings.demo_email} could not be registered: {answer.text[:300]}")
@@ -31,15 +32,19 @@ def register_owner(settings: FleetSettings, secrets: Secrets) -> str | None:
 
 def give_sims(settings: FleetSettings, secrets: Secrets, owner: str) -> None:
     """As platform administrator: have the carrier's SIMs listed, then claim them for the owner."""
-    credentials = {"email": settings.admin_email, "password": secrets.admin_password}
     with _client(settings) as http:
-        token = http.post("/auth/login", json=credentials).raise_for_status().json()["access_token"]
-        http.headers["Authorization"] = f"Bearer {token}"
+        _log_in_as_admin(http, settings, secrets)
         _sync(http)
         for iccids in _unclaimed(http):
             http.post("/sims/claim", json={"iccids": iccids, "organization_id": owner}).raise_for_status()
         for kind in FIRST_JOBS:
             http.post("/jobs", json={"kind": kind, "organization_id": owner}).raise_for_status()
+
+
+def _log_in_as_admin(http: httpx.Client, settings: FleetSettings, secrets: Secrets) -> None:
+    credentials = {"email": settings.admin_email, "password": secrets.admin_password}
+    token = http.post("/auth/login", json=credentials).raise_for_status().json()["access_token"]
+    http.headers["Authorization"] = f"Bearer {token}"
 
 
 def _client(settings: FleetSettings) -> httpx.Client:

@@ -77,6 +77,7 @@ def service_environment(
             "SIGNING_KEY_FILE": str(layout.signing_key.absolute()),
             "PLATFORM_ADMIN_EMAIL": settings.admin_email,
             "PLATFORM_ADMIN_PASSWORD": secrets.admin_password,
+            "REGISTRATION": settings.registration_mode(),
         },
         "device": {
             "DEVICE_OFFLINE_AFTER_SECONDS": str(settings.device_offline_after_seconds),

@@ -53,6 +53,11 @@ class FleetSettings(BaseSettings):
     demo_email: str = Field(
         "demo@fleet.example.com", pattern=r"^[^@\s]+@[^@\s]+$", description="owns the simulated devices"
     )
+    registration: Literal["open", "invited", "closed"] | None = Field(
+        None,
+        description="who may register: anybody (open), or only the platform administrator (invited, closed); "
+        "without a value open while BIND_ADDRESS is loopback and the carrier is the sandbox",
+    )
     sim_devices: int = Field(25, ge=0, le=10_000, description="simulated devices; 0 starts no simulator")
     sim_rate: float = Field(1.0, gt=0, le=1000, description="readings per second of each simulated device")
     sandbox_sims: int = Field(100, ge=0, le=1_000_000, description="SIM cards in the carrier's sandbox")
@@ -66,6 +71,11 @@ class FleetSettings(BaseSettings):
     def _is_an_address(cls, value: str) -> str:
         ipaddress.ip_address(value)
         return value
+
+    def registration_mode(self, *, sandbox: bool = True) -> str:
+        """`registration`, or what suits where the gateway listens and who the carrier is."""
+        private = sandbox and ipaddress.ip_address(self.bind_address).is_loopback
+        return self.registration or ("open" if private else "closed")
 
     @property
     def reach(self) -> str:
@@ -119,5 +129,6 @@ def example() -> str:
         "",
     ]
     for name, field in FleetSettings.model_fields.items():
-        lines += [f"# {field.description}", f"#{name.upper()}={field.default}"]
+        default = "" if field.default is None else field.default
+        lines += [f"# {field.description}", f"#{name.upper()}={default}"]
     return "\n".join(lines) + "\n"

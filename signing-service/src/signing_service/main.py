@@ -44,6 +44,7 @@ def create(settings: SigningSettings) -> FastAPI:
         state.passwords = Passwords(settings.argon2_parallel)
         login_limit = LoginLimit(state.redis, settings.login_failures_per_minute)
         state.authenticator = PasswordAuthenticator(state.sessions, state.passwords, login_limit)
+        state.registration = settings.registration
         state.issuer = _issuer(settings, keys)
         state.verifier = TokenVerifier(
             keys, DatabaseDenylist(state.sessions), settings.token_issuer, settings.token_audience

@@ -2,10 +2,13 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from fleet_kit.settings import DatabaseSettings, Port, Secret, ServiceSettings
+
+RegistrationMode = Literal["open", "invited", "closed"]
 
 
 class SigningSettings(ServiceSettings, DatabaseSettings):
@@ -21,6 +24,10 @@ class SigningSettings(ServiceSettings, DatabaseSettings):
     refresh_token_days: float = Field(7, gt=0, le=365, description="lifetime of a refresh token")
     platform_admin_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="created at the first start")
     platform_admin_password: Secret = Field(description="used at the first start only")
+    registration: RegistrationMode = Field(
+        "closed",
+        description="who may register: anybody (open), or only the platform administrator (invited, closed)",
+    )
     login_failures_per_minute: int = Field(
         10, ge=1, le=10_000, description="failed logins of one account from one address before it has to wait"
     )

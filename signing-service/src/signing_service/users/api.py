@@ -7,15 +7,25 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request
 
 from fleet_kit.database import DbSession
+from fleet_kit.errors import Forbidden
 from fleet_kit.idempotency import Idempotency
 from fleet_kit.pagination import Page, Paging
-from fleet_kit.principal import CurrentUser, Role
+from fleet_kit.principal import CurrentUser, Role, current_principal
 from fleet_kit.schemas import Text
 from signing_service.users import service
 from signing_service.users.schemas import Registration, Sort, UserOut
 
 router = APIRouter(tags=["users"])
-_OWNER = "registration"
+
+
+async def _may_register(request: Request) -> None:
+    """Raises Forbidden unless registration is open or the platform administrator asks."""
+    if request.app.state.registration == "open":
+        return
+    if "authorization" not in request.headers or not (await current_principal(request)).is_admin:
+        raise Forbidden(
+            "accounts of this installation are made by its platform administrator", code="REGISTRATION_CLOSED"
+        )
 
 
 async def _idempotency(
@@ -29,22 +39,29 @@ async def _idempotency(
     return Idempotency(session, idempotency_key, fingerprint)
 
 
-@router.post("/auth/register", status_code=201)
-@router.post("/users/add", status_code=201, operation_id="add_user")
+def _owner(request: Request, email: str) -> str:
+    """Whose Idempotency-Key it is: nobody is logged in, and strangers may choose the same key."""
+    pepper: bytes = request.app.state.keys.pepper
+    return f"registration:{hmac.new(pepper, email.encode(), hashlib.sha256).hexdigest()}"
+
+
+@router.post("/auth/register", status_code=201, dependencies=[Depends(_may_register)])
+@router.post("/users/add", status_code=201, operation_id="add_user", dependencies=[Depends(_may_register)])
 async def register(
     wanted: Registration,
     request: Request,
     session: DbSession,
     idempotency: Annotated[Idempotency, Depends(_idempotency)],
 ) -> UserOut:
-    """Create an organisation and its admin."""
+    """Create an organisation and its admin. Unless registration is open, the platform administrator does."""
+    owner = _owner(request, wanted.email)
     password_hash = await request.app.state.passwords.hash(wanted.password.get_secret_value())
-    earlier: Any = await idempotency.replay(_OWNER)
+    earlier: Any = await idempotency.replay(owner)
     if earlier is not None:
         return UserOut.model_validate(earlier)
     user = await service.register(session, password_hash, wanted.email, wanted.organization_name)
     answer = UserOut.model_validate(user)
-    await idempotency.remember(_OWNER, answer.model_dump(mode="json"))
+    await idempotency.remember(owner, answer.model_dump(mode="json"))
     return answer
 
 
