@@ -42,6 +42,18 @@ async def test_values_and_figures_change_live(stage: Start) -> None:
         assert s.errors == []
 
 
+@pytest.mark.parametrize("name", ["constructor", "a_constructor", "toString", "__proto__", "a___proto__"])
+async def test_a_metric_may_have_any_name(stage: Start, name: str) -> None:
+    """Names of JavaScript's own properties are nothing but names."""
+    async with stage() as s:
+        await s.open()
+        written = "[metrics.label(name), metrics.format(name, 1.5)]"
+        script = f'async (name) => {{ const metrics = await import("/metrics.js"); return {written}; }}'
+        label, text = await s.page.evaluate(script, name)
+        assert text == "1.50"
+        assert not {"function", "object"} & set(label.split())
+
+
 async def test_search_filter_and_pages_find_devices(stage: Start) -> None:
     async with stage(devices=230) as s:
         await s.open()

@@ -134,3 +134,13 @@ def test_the_log_is_json_and_holds_no_secret(gateway: httpx.Client, access_log: 
     entry = next(line for line in lines if line["request_id"] == "logged-request")
     assert (entry["path"], entry["status"], entry["upstream"]) == ("/api/v1/devices/", 200, "device-service")
     assert "hush" not in access_log.read_text()
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/devices/"])
+def test_a_transfer_encoding_that_is_not_known_gets_the_one_error_shape(
+    gateway: httpx.Client, path: str
+) -> None:
+    answer = raw(gateway, path, "Transfer-Encoding: gzip", "Connection: close")
+
+    assert answer.startswith(b"HTTP/1.1 501 ")
+    assert b'{"error":{"code":"NOT_IMPLEMENTED",' in answer

@@ -32,7 +32,7 @@ export class Devices {
   /** Facts of devices, as the API lists them. */
   load(items) {
     for (const { id, name, type, status } of items) {
-      const device = this.#byId.get(id) ?? { id, at: 0, metrics: {}, times: {} };
+      const device = this.#byId.get(id) ?? { id, at: 0, metrics: { __proto__: null }, times: { __proto__: null } };
       this.#byId.set(id, Object.assign(device, { name, type, status, key: `${name} ${type} ${id}`.toLowerCase() }));
     }
     this.#restructure();

@@ -1,6 +1,8 @@
 // How metrics and times are written for people.
 
+// Devices name metrics as they like, "constructor" included: these tables inherit nothing.
 const KNOWN = {
+  __proto__: null,
   temperature: { label: "Temperature", unit: "°C", digits: 1 },
   humidity_percent: { label: "Humidity", unit: "%", digits: 0 },
   battery_percent: { label: "Battery", unit: "%", digits: 0 },
@@ -12,7 +14,7 @@ const KNOWN = {
   longitude: { label: "Longitude", unit: "°", digits: 4, tight: true },
 };
 const FIRST = ["temperature", "battery_percent", "signal_dbm", "data_bytes", "speed_kmh", "humidity_percent"];
-const UNITS = { percent: "%", dbm: "dBm", kmh: "km/h", wh: "Wh", v: "V", celsius: "°C", seconds: "s" };
+const UNITS = { __proto__: null, percent: "%", dbm: "dBm", kmh: "km/h", wh: "Wh", v: "V", celsius: "°C", seconds: "s" };
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
