@@ -53,6 +53,18 @@ async def test_what_a_spreadsheet_would_calculate_stays_text(fleet: Fleet, forma
     assert row["metadata"] == '{"x":1}'
 
 
+async def test_nothing_is_calculated_where_a_spreadsheet_separates_cells_by_semicolons(fleet: Fleet) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    fleet.sandbox.sims()[0].label = "a;=1+1"
+    await fleet.sync()
+    own = {"tags": ["a", "=2+2", '=3+3;"'], "metadata": {"x": ";=4+4"}}
+    await fleet.ours.operator.patch(f"/sims/{iccid}", json=own)
+    text = (await export(fleet, "csv")).text
+    assert all(f"{number}+{number}" in text for number in (1, 2, 3, 4))
+    cells = [cell.strip(' "') for line in csv.reader(io.StringIO(text), delimiter=";") for cell in line]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
 @pytest.mark.parametrize("format", ["csv", "xlsx", "jsonl"])
 async def test_a_number_beyond_64_bits_stands_in_no_reads_way(fleet: Fleet, format: str) -> None:
     fleet.app.state.settings = fleet.settings.model_copy(
@@ -74,14 +86,14 @@ async def test_an_export_can_be_imported_again_unchanged(fleet: Fleet, format: s
     fleet.sandbox.sims()[0].label = "=1+1"
     await fleet.sync()
     await fleet.device(iccid=first)
-    await fleet.ours.operator.patch(f"/sims/{first}", json={"tags": ["@home", 'a;"b"', "ü"]})
+    await fleet.ours.operator.patch(f"/sims/{first}", json={"tags": ["@home", 'a;"b"', "ü", "=1;=2"]})
     file = (await export(fleet, format)).content
     report = (await send(fleet, file)).json()
     assert (report["good"], report["bad"], report["updated"], report["labels"]) == (2, 0, 0, 0)
     assert "imsi" in report["ignored_columns"]
     await fleet.ours.operator.patch(f"/sims/{first}", json={"tags": []})
     assert (await send(fleet, file)).json()["updated"] == 1
-    assert (await fleet.ours.viewer.get(f"/sims/{first}")).json()["tags"] == ["@home", 'a;"b"', "ü"]
+    assert (await fleet.ours.viewer.get(f"/sims/{first}")).json()["tags"] == ["@home", 'a;"b"', "ü", "=1;=2"]
 
 
 async def test_the_lists_filters_narrow_an_export(fleet: Fleet) -> None:

@@ -2,10 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 _CALCULATED = ("=", "+", "-", "@", "\t", "\r")
 _SEPARATOR = ";"
+# Where a spreadsheet separates cells by something else than we do, what follows it within a cell begins one.
+_INSIDE = re.compile(r"""([;|\t\r\n][ "]*)('*[=+@-])""")
+_ESCAPED_INSIDE = re.compile(r"""([;|\t\r\n][ "]*)'('*[=+@-])""")
 
 
 def is_formula(text: str) -> bool:
@@ -15,11 +19,14 @@ def is_formula(text: str) -> bool:
 
 def escape_formula(text: str) -> str:
     """The text as a cell that stays text: what could be calculated gets an apostrophe before it."""
+    text = _INSIDE.sub(r"\1'\2", text)
     return f"'{text}" if is_formula(text.lstrip("'")) else text
 
 
 def unescape_formula(text: str) -> str:
-    return text[1:] if text.startswith("'") and is_formula(text.lstrip("'")) else text
+    """What `escape_formula` was given."""
+    text = text[1:] if text.startswith("'") and is_formula(text.lstrip("'")) else text
+    return _ESCAPED_INSIDE.sub(r"\1\2", text)
 
 
 def join_tags(tags: Sequence[str]) -> str:

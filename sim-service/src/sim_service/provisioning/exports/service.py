@@ -106,7 +106,7 @@ def _cell(value: Any) -> str:
         case list():
             text = escape_formula(join_tags(value))
         case dict():
-            text = encode_json(value).decode()
+            text = escape_formula(encode_json(value).decode())
         case _:
             text = escape_formula(str(value))
     return text
