@@ -97,8 +97,8 @@ async def test_a_hold_stops_every_replica(redis: Redis) -> None:
     first, second = (
         RateLimiter(RedisReservationStore(redis, "slots", 1000, local_share=1)) for _ in range(2)
     )
-    await first.pause(0.5)
     started = time.monotonic()
+    await first.pause(0.5)
     await second.acquire(PEOPLE, max_wait=5)
     assert time.monotonic() - started >= 0.48
 
@@ -112,8 +112,8 @@ async def test_without_redis_each_process_keeps_its_share(no_redis: Redis) -> No
 
 async def test_without_redis_a_hold_holds(no_redis: Redis) -> None:
     limiter = RateLimiter(RedisReservationStore(no_redis, "slots", 1000, local_share=1))
-    await limiter.pause(0.3)
     started = time.monotonic()
+    await limiter.pause(0.3)
     await limiter.acquire(PEOPLE, max_wait=5)
     assert time.monotonic() - started >= 0.28
 
