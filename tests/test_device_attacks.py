@@ -75,7 +75,7 @@ async def test_the_last_will_of_a_device_is_no_way_around_its_rights(join: Join)
     await _arrives_alone(person, other)
 
 
-async def test_a_producer_publishes_readings_and_may_do_nothing_else(
+async def test_a_producer_publishes_readings_and_may_declare_nothing_nor_publish_elsewhere(
     join: Join, fleet: dict[str, Any]
 ) -> None:
     device = await (await join()).device()

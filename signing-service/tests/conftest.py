@@ -119,6 +119,12 @@ def register(client: httpx.AsyncClient) -> Callable[..., Any]:
 
 
 @pytest.fixture
+async def platform_admin(client: httpx.AsyncClient) -> Account:
+    answer = await client.post("/auth/login", json={"email": ADMIN[0], "password": ADMIN[1]})
+    return Account(client, {}, answer.json())
+
+
+@pytest.fixture
 def outbox(app: FastAPI) -> Callable[[str], Any]:
     """Events saved for a subject, oldest first."""
 

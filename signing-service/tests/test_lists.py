@@ -2,14 +2,13 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
 from signing_service.organizations.models import Organization
 from signing_service.users.models import User
 
-from .conftest import ADMIN, Account
+from .conftest import Account
 
 Register = Callable[..., Any]
 
@@ -30,12 +29,6 @@ async def crowd(register: Register, app: FastAPI) -> Account:
                 )
             )
     return account
-
-
-@pytest.fixture
-async def root(client: httpx.AsyncClient) -> Account:
-    answer = await client.post("/auth/login", json={"email": ADMIN[0], "password": ADMIN[1]})
-    return Account(client, {}, answer.json())
 
 
 async def walked(account: Account, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -116,11 +109,11 @@ async def test_a_cursor_shows_no_other_organisation(crowd: Account, register: Re
 
 
 async def test_the_platform_administrator_pages_and_searches_all_organisations(
-    root: Account, app: FastAPI
+    platform_admin: Account, app: FastAPI
 ) -> None:
     mark = uuid4().hex
     async with app.state.sessions() as session, session.begin():
         session.add_all(Organization(name=f"{mark} {number}") for number in range(5))
-    items = await walked(root, "/organizations", search=mark.upper(), sort="-name")
+    items = await walked(platform_admin, "/organizations", search=mark.upper(), sort="-name")
     assert [item["name"] for item in items] == [f"{mark} {number}" for number in (4, 3, 2, 1, 0)]
-    assert (await root.get("/organizations")).json()["total"] > 5
+    assert (await platform_admin.get("/organizations")).json()["total"] > 5

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from signing_service.settings import SigningSettings
 from signing_service.users import service
 
-from .conftest import ADMIN, PASSWORD
+from .conftest import PASSWORD, Account
 
 
 async def test_registering_creates_an_organisation_and_its_admin_and_tells_the_fleet(
@@ -143,42 +143,38 @@ async def test_another_organisation_does_not_exist(register: Callable[..., Any])
 
 
 async def test_the_platform_administrator_of_the_settings_sees_every_organisation(
-    register: Callable[..., Any], client: httpx.AsyncClient
+    register: Callable[..., Any], platform_admin: Account
 ) -> None:
     account = await register()
-    login = {"email": "root@platform.example", "password": "a-platform-password"}
-    token = (await client.post("/auth/login", json=login)).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
     path = f"/organizations/{account.user['organization_id']}"
-    assert (await client.get(path, headers=headers)).status_code == 200
-    assert (await client.get("/auth/me", headers=headers)).json()["is_admin"] is True
-    assert (await client.get("/users/", headers=headers)).json()["total"] > 1
+    assert (await platform_admin.get(path)).status_code == 200
+    assert (await platform_admin.get("/auth/me")).json()["is_admin"] is True
+    assert (await platform_admin.get("/users/")).json()["total"] > 1
 
 
-async def test_users_are_listed_in_pages_by_number_and_by_cursor(client: httpx.AsyncClient) -> None:
+async def test_users_are_listed_in_pages_by_number_and_by_cursor(
+    client: httpx.AsyncClient, platform_admin: Account
+) -> None:
     mark = uuid4().hex
     for number in range(5):
         body = {"email": f"{mark}{number}@example.com", "password": PASSWORD}
         assert (await client.post("/auth/register", json=body)).status_code == 201
-    login = {"email": "root@platform.example", "password": "a-platform-password"}
-    token = (await client.post("/auth/login", json=login)).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
     for sort in ("email", "-email", "created_at", "-created_at"):
         everything = {"page_size": 200, "sort": sort, "search": mark}
-        whole = await client.get("/users/", params=everything, headers=headers)
+        whole = await platform_admin.get("/users/", **everything)
         seen: list[str] = []
         query: dict[str, Any] = {"page_size": 2, "sort": sort, "search": mark}
         while True:
-            page = (await client.get("/users/", params=query, headers=headers)).json()
+            page = (await platform_admin.get("/users/", **query)).json()
             seen += [user["id"] for user in page["items"]]
             if page["next_cursor"] is None:
                 break
             query["cursor"] = page["next_cursor"]
         assert seen == [user["id"] for user in whole.json()["items"]]
         numbered = {"page_size": 2, "page": 2, "sort": sort, "search": mark}
-        second = await client.get("/users/", params=numbered, headers=headers)
+        second = await platform_admin.get("/users/", **numbered)
         assert [user["id"] for user in second.json()["items"]] == seen[2:4]
-        broken = await client.get("/users/", params={"cursor": "WyJhIiwiYiJd", "sort": sort}, headers=headers)
+        broken = await platform_admin.get("/users/", cursor="WyJhIiwiYiJd", sort=sort)
         assert broken.status_code == 422
 
 
@@ -188,14 +184,12 @@ async def test_where_registration_is_not_open_only_the_platform_administrator_ma
     app: FastAPI,
     client: httpx.AsyncClient,
     register: Callable[..., Any],
+    platform_admin: Account,
     monkeypatch: pytest.MonkeyPatch,
     path: str,
     mode: str,
 ) -> None:
     member = await register()
-    admin = (
-        await client.post("/auth/login", json=dict(zip(("email", "password"), ADMIN, strict=True)))
-    ).json()
     monkeypatch.setitem(app.state._state, "registration", mode)  # State itself is not restored
     body = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
     nobody: dict[str, str] = {}
@@ -205,10 +199,10 @@ async def test_where_registration_is_not_open_only_the_platform_administrator_ma
     forged = await client.post(path, json=body, headers={"Authorization": "Bearer x"})
     assert forged.status_code == 401
     assert (await client.post("/auth/login", json=body)).status_code == 401
-    headers = {"Authorization": f"Bearer {admin['access_token']}"}
-    made = await client.post(path, json=body, headers=headers)
+    made = await client.post(path, json=body, headers=platform_admin.headers)
     assert (made.status_code, made.json()["is_admin"]) == (201, False)
-    assert made.json()["organization_id"] != admin.get("organization_id")
+    mine = (await platform_admin.get("/auth/me")).json()["organization_id"]
+    assert made.json()["organization_id"] != mine
     assert (await client.post("/auth/login", json=body)).status_code == 200
 
 

@@ -183,4 +183,18 @@ async def fleet(
     await fleet.close()
 
 
+@pytest.fixture
+async def app_url(fleet: Fleet) -> AsyncIterator[str]:
+    """The API on a real port, for those who call it from outside."""
+    port = free_port()
+    config = uvicorn.Config(
+        fleet.app, host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none", loop="none"
+    )
+    running = uvicorn.Server(config)
+    task = asyncio.create_task(running._serve())
+    yield f"http://127.0.0.1:{port}/api/v1"
+    running.should_exit = True
+    await task
+
+
 __all__ = ["client_of"]

@@ -1,1 +1,1 @@
-"""Devices that publish over MQTT, HTTP or AMQP; also the load generator."""
+"""Devices that publish over MQTT or HTTP, or over AMQP as a trusted producer; also the load generator."""

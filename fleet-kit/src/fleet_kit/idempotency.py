@@ -48,8 +48,8 @@ class Idempotency:
     async def replay(self, owner: str) -> Any | None:
         """The body that the first request with this key was answered with, None if this is the first.
 
-        `owner` is the organisation (or, where nobody is known yet, the path). Raises Conflict when the key
-        was used for another request.
+        `owner`: whose key it is, mostly the organisation; keys of different owners do not meet. Raises
+        Conflict when the key was used for another request.
         """
         if self._key is None:
             return None

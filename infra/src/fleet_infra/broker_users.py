@@ -42,7 +42,7 @@ def broker_users(secrets: Secrets) -> list[BrokerUser]:
 
 
 def producer(name: str, password: str) -> BrokerUser:
-    """A trusted producer inside the installation: publishes readings of any device, and does nothing else."""
+    """A trusted producer inside the installation: publishes readings of any device, and declares nothing."""
     return BrokerUser(name, password, configure="^$", write=_any(TELEMETRY), read="^$")
 
 

@@ -166,7 +166,7 @@ def broker_user(arguments: argparse.Namespace) -> None:
         raise CannotStart("The fleet is not running; start it with `make up`.")
     password = make_producer(json.loads(file.read_text(encoding="utf-8")), arguments.name)
     console.print(f"user      {arguments.name}\npassword  {password}", highlight=False)
-    console.print("Shown once; the same command makes a new one. It may publish readings of every device.")
+    console.print("Shown once; the same command makes a new one. It is trusted with every device.")
 
 
 def example_settings(_arguments: argparse.Namespace) -> None:

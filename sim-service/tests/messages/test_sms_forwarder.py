@@ -1,13 +1,12 @@
 """What the carrier's SMS forwarder pushes: stored once, parts put together, reports in any order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-import uvicorn
 
 from fleet_kit.testing import eventually
 from once_sandbox.control.sims import any_sim
@@ -19,7 +18,6 @@ from sim_service.carrier.models import Priority
 from sim_service.messages.sms.dispatch import SmsDispatch
 from sim_service.messages.sms.receive import SmsReceiver
 
-from ..conftest import free_port
 from ..push_support import AUTH
 from ..sms_support import at_carrier, attach, pass_time, run_all_due, send, shown, sms_jobs
 from ..support import Fleet
@@ -211,18 +209,10 @@ async def test_only_the_carrier_may_push(fleet: Fleet) -> None:
 
 
 @pytest.fixture
-async def address(fleet: Fleet) -> AsyncIterator[str]:
+def address(fleet: Fleet, app_url: str) -> Iterator[str]:
     """The endpoint on a real port, for the sandbox's own pushes."""
-    port = free_port()
-    config = uvicorn.Config(
-        fleet.app, host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none", loop="none"
-    )
-    running = uvicorn.Server(config)
-    task = asyncio.create_task(running._serve())
-    yield f"http://127.0.0.1:{port}/api/v1{PATH}"
+    yield f"{app_url}{PATH}"
     set_forwarder(fleet.sandbox.sandbox, None)
-    running.should_exit = True
-    await task
 
 
 async def test_the_sandboxs_forwarder_brings_messages_and_reports(fleet: Fleet, address: str) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import uvicorn
 from sqlalchemy import text
 
 from fleet_kit.testing import eventually
@@ -20,7 +19,6 @@ from once_sandbox.streams.schemas import StreamConfig
 from once_sandbox.streams.service import add_stream
 from sim_service.usage.streamer.api import MOST_RECORDS
 
-from ..conftest import free_port
 from ..push_support import AUTH, push, pushed, record
 from ..support import Fleet
 
@@ -197,19 +195,11 @@ async def test_events_may_come_between_usage_and_are_kept_once(fleet: Fleet) -> 
 
 
 @pytest.fixture
-async def address(fleet: Fleet) -> AsyncIterator[str]:
+def address(fleet: Fleet, app_url: str) -> Iterator[str]:
     """The endpoint on a real port, for the sandbox's own pushes."""
-    port = free_port()
-    config = uvicorn.Config(
-        fleet.app, host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none", loop="none"
-    )
-    running = uvicorn.Server(config)
-    task = asyncio.create_task(running._serve())
-    yield f"http://127.0.0.1:{port}/api/v1/sim/push/streamer"
+    yield f"{app_url}/sim/push/streamer"
     for stream in list(fleet.sandbox.sandbox.pushes.streams):
         del fleet.sandbox.sandbox.pushes.streams[stream]
-    running.should_exit = True
-    await task
 
 
 @pytest.mark.parametrize("shape", ["nested", "flat"])

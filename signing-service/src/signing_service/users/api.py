@@ -34,15 +34,17 @@ async def _idempotency(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Idempotency:
     """Keyed, unlike the kit's own: the body holds a password, and a plain hash of it must not be stored."""
-    pepper: bytes = request.app.state.keys.pepper
-    fingerprint = hmac.new(pepper, await request.body(), hashlib.sha256).hexdigest()
-    return Idempotency(session, idempotency_key, fingerprint)
+    return Idempotency(session, idempotency_key, _keyed_hash(request, await request.body()))
 
 
 def _owner(request: Request, email: str) -> str:
-    """Whose Idempotency-Key it is: nobody is logged in, and strangers may choose the same key."""
+    """Whose Idempotency-Key it is: that address's, for strangers without a login may choose the same key."""
+    return f"registration:{_keyed_hash(request, email.encode())}"
+
+
+def _keyed_hash(request: Request, content: bytes) -> str:
     pepper: bytes = request.app.state.keys.pepper
-    return f"registration:{hmac.new(pepper, email.encode(), hashlib.sha256).hexdigest()}"
+    return hmac.new(pepper, content, hashlib.sha256).hexdigest()
 
 
 @router.post("/auth/register", status_code=201, dependencies=[Depends(_may_register)])
