@@ -1,6 +1,6 @@
 # Everything is done by fleet_infra (infra/); this file only names it. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset dev broker-user test coverage test-unit test-servers test-servers-stop lint format bench requirements
+.PHONY: help up down status logs reset dev broker-user test coverage attack fuzz test-unit test-servers test-servers-stop lint format bench requirements
 
 PY := .venv/bin/python
 FLEET := $(PY) -m fleet_infra
@@ -54,6 +54,14 @@ coverage: ## run every test and say which lines none of them reaches; fails belo
 	@$(PY) -m fleet_infra.testing_servers run -- \
 	  .venv/bin/pytest -n $(PROCESSES) --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=85
 
+attack: ## attack a fleet of its own from all sides for a minute, and judge what others notice of it (ATTACK_SECONDS=60)
+	@infra/bootstrap.sh dev
+	@ATTACK_SECONDS=$(or $(ATTACK_SECONDS),60) $(PY) -m fleet_infra.testing_servers run -- .venv/bin/pytest -m attack $(ARGS)
+
+fuzz: ## call every API with what its OpenAPI document allows and forbids, FUZZ_SECONDS=60 each (FUZZ_SERVICE=sim)
+	@infra/bootstrap.sh dev
+	@$(PY) -m tests.fuzz
+
 test-unit: ## run the tests that need no server (ARGS="-k name" for some)
 	@infra/bootstrap.sh unit
 	@.venv/bin/pytest -m unit -n 2 $(ARGS)
@@ -81,6 +89,6 @@ bench: ## measure the fleet against the limits of its servers
 
 requirements: ## pin the newest versions of requirements/*.in
 	@infra/bootstrap.sh dev
-	@for level in runtime dev; do \
+	@for level in runtime dev fuzz; do \
 	  .venv/bin/uv pip compile --quiet --upgrade --no-emit-index-url --no-header requirements/$$level.in -o requirements/$$level.txt; \
 	done

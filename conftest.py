@@ -6,7 +6,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["fleet_infra.testing", "fleet_infra.testing_browser"]
+pytest_plugins = ["fleet_infra.testing", "fleet_infra.testing_browser", "fleet_infra.testing_openapi"]
 
 
 class Divided(LoadScopeScheduling):

@@ -47,7 +47,8 @@ def run(fleet: Fleet) -> Row:
     return Row("live", figure, limit, f"{p99 / raw:.1f}", f"p99 {REACH_MS} ms", p99 <= REACH_MS)
 
 
-def _connect(fleet: Fleet, device: Device) -> Client:
+def connect(fleet: Fleet, device: Device) -> Client:
+    """An MQTT client of a device, which runs in a thread of its own."""
     client = Client(CallbackAPIVersion.VERSION2, client_id=f"bench-{uuid4().hex[:12]}")
     client.username_pw_set(device.id, device.key)
     client.max_inflight_messages_set(200)
@@ -67,7 +68,7 @@ def _leave(client: Client) -> None:
 
 def _publish(fleet: Fleet, devices: list[Device]) -> dict[str, float]:
     """Publish at RATE over all devices; when each reading was sent, by id."""
-    clients = [(_connect(fleet, device), f"devices/{device.id}/telemetry") for device in devices]
+    clients = [(connect(fleet, device), f"devices/{device.id}/telemetry") for device in devices]
     sent: dict[str, float] = {}
     start = time.monotonic()
     for number in range(RATE * SECONDS):
@@ -85,7 +86,7 @@ def _publish(fleet: Fleet, devices: list[Device]) -> dict[str, float]:
 
 def _bare(fleet: Fleet, device: Device) -> float:
     """The broker alone: p99 in milliseconds from publish to its confirmation, at the same rate."""
-    client = _connect(fleet, device)
+    client = connect(fleet, device)
     started: dict[int, float] = {}
     confirmed: dict[int, float] = {}
 

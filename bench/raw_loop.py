@@ -13,6 +13,9 @@ import orjson
 import uvloop
 from pymongo import AsyncMongoClient
 
+from fleet_contracts.topology import DEVICES_VHOST
+from fleet_kit.messaging import in_vhost
+
 BATCH = 500
 WINDOW_SECONDS = 0.05
 QUEUE = "bench.raw"
@@ -58,7 +61,7 @@ def documents(bodies: list[bytes], start: int) -> list[dict[str, Any]]:
 async def consume(plan: dict[str, Any]) -> None:
     """Store `expected` readings, then print how many seconds passed since the first message."""
     collection = await prepare(plan["mongo_url"], plan["database"])
-    connection = await aio_pika.connect(plan["amqp_url"])
+    connection = await aio_pika.connect(in_vhost(plan["amqp_url"], DEVICES_VHOST))
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=1000)
     queue = await channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})

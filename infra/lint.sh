@@ -16,6 +16,7 @@ style_and_imports() {
     run "$bin/ruff" check .
     run "$bin/ruff" format --check .
     run "$bin/lint-imports"
+    run "$bin/pytest" -q -p no:cacheprovider infra/tests/test_code_limits.py
     return $status
 }
 

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,10 +35,13 @@ class Device:
     id: str
     key: str
 
-    async def over_http(self, body: Any, *, key: str | None = None) -> httpx.Response:
+    def http(self, *, key: str | None = None) -> httpx.AsyncClient:
         headers = {"Authorization": f"Device {self.id}:{key or self.key}"}
-        async with httpx.AsyncClient(base_url=f"{self.fleet['gateway_url']}/api/v1", timeout=60) as http:
-            return await http.post(f"/devices/{self.id}/telemetry", json=body, headers=headers)
+        return httpx.AsyncClient(base_url=f"{self.fleet['gateway_url']}/api/v1", headers=headers, timeout=60)
+
+    async def over_http(self, body: Any, *, key: str | None = None) -> httpx.Response:
+        async with self.http(key=key) as http:
+            return await http.post(f"/devices/{self.id}/telemetry", json=body)
 
     def mqtt(self, *, key: str | None = None) -> aiomqtt.Client:
         return aiomqtt.Client(
@@ -184,23 +188,24 @@ async def http(fleet: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+async def register(fleet: dict[str, Any], http: httpx.AsyncClient) -> Person:
+    """The admin of a new organisation, logged in."""
+    login = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+    registered = await http.post("/auth/register", json=login)
+    if registered.status_code == 403:  # a fleet whose accounts the platform administrator makes
+        admin = {"email": fleet["admin_email"], "password": fleet["admin_password"]}
+        token = (await http.post("/auth/login", json=admin)).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        registered = await http.post("/auth/register", json=login, headers=headers)
+    assert registered.status_code == 201, registered.text
+    tokens = (await http.post("/auth/login", json=login)).json()
+    return Person(fleet, http, login["email"], registered.json()["organization_id"], tokens)
+
+
 @pytest.fixture
 def join(fleet: dict[str, Any], http: httpx.AsyncClient) -> Callable[[], Awaitable[Person]]:
     """Registers a new organisation and logs its admin in."""
-
-    async def make() -> Person:
-        login = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
-        registered = await http.post("/auth/register", json=login)
-        if registered.status_code == 403:  # a fleet whose accounts the platform administrator makes
-            admin = {"email": fleet["admin_email"], "password": fleet["admin_password"]}
-            token = (await http.post("/auth/login", json=admin)).json()["access_token"]
-            headers = {"Authorization": f"Bearer {token}"}
-            registered = await http.post("/auth/register", json=login, headers=headers)
-        assert registered.status_code == 201, registered.text
-        tokens = (await http.post("/auth/login", json=login)).json()
-        return Person(fleet, http, login["email"], registered.json()["organization_id"], tokens)
-
-    return make
+    return partial(register, fleet, http)
 
 
 @pytest.fixture

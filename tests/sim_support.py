@@ -54,13 +54,21 @@ async def platform_admin(fleet: dict[str, Any], person: Any) -> Any:
     return type(person)(fleet, person.http, login["email"], "", tokens)
 
 
+GRANT = {"budget_per_month": "10000", "sms_per_month": 10_000} | dict.fromkeys(
+    ("orders", "top_ups", "extensions", "sms", "tickets", "resets"), True
+)
+
+
 async def own_sims(person: Any, admin: Any, carrier: Carrier, count: int) -> list[str]:
-    """New SIMs that belong to the person's organisation."""
+    """New SIMs that belong to the person's organisation, which may do everything with them."""
+    granted = await admin.call("PUT", f"/sim/grants/{person.organization_id}", json=GRANT)
+    assert granted.status_code == 200, granted.text
     iccids = await carrier.new_sims(count)
     for iccid in iccids:
         answer = await admin.call("POST", f"/sims/{iccid}/sync")
         assert answer.status_code == 200, answer.text
-    claimed = await person.call("POST", "/sims/claim", json={"iccids": iccids})
+    body = {"iccids": iccids, "organization_id": person.organization_id}
+    claimed = await admin.call("POST", "/sims/claim", json=body)
     assert claimed.status_code == 200, claimed.text
     return iccids
 

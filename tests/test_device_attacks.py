@@ -18,7 +18,7 @@ from fleet_kit.testing import eventually
 
 from .support import amqp_url, producer_url
 
-pytestmark = pytest.mark.fleet
+pytestmark = [pytest.mark.fleet, pytest.mark.attack]
 Join = Callable[[], Awaitable[Any]]
 REFUSED = (aio_pika.exceptions.AMQPError, OSError)
 FORGED = {"id": "forged", "metrics": {"a": 1}}
@@ -113,6 +113,22 @@ async def test_no_other_user_of_the_broker_is_made_a_producer(fleet: dict[str, A
             make_producer(fleet, "somebody")
         assert (await broker.get("/api/whoami", auth=("somebody", "as it was"))).is_success
         await broker.delete("/api/users/somebody")
+
+
+@pytest.mark.parametrize("user", ["/:{id}", "devices:{id}x"])
+async def test_a_device_logs_in_to_its_own_virtual_host_only(join: Join, user: str) -> None:
+    """RabbitMQ's MQTT plugin takes `<virtual host>:<user name>`."""
+    device = await (await join()).device()
+    client = aiomqtt.Client(
+        device.fleet["mqtt_host"],
+        device.fleet["mqtt_port"],
+        username=user.format(id=device.id),
+        password=device.key,
+        timeout=60,
+    )
+    with pytest.raises(aiomqtt.MqttError):
+        async with client:
+            pass
 
 
 async def _publish(channel: Any, exchange: str, key: str) -> None:

@@ -100,20 +100,21 @@ async def test_faults_mixed_at_a_fifth_lose_and_double_nothing_and_people_get_wh
     join: Join, fleet: dict[str, Any], carrier: Carrier
 ) -> None:
     person = await join()
-    iccids = await own_sims(person, await platform_admin(fleet, person), carrier, 10)
+    admin = await platform_admin(fleet, person)
+    iccids = await own_sims(person, admin, carrier, 10)
     for iccid in iccids:
         await person.get(f"/sims/{iccid}/quotas")
         await person.get(f"/sims/{iccid}/usage")
     share = 1 - 0.8 ** (1 / len(FAULTS))
     for kind, when in FAULTS:
         await carrier.fault(kind, "/v?/sims*", when=when, share=share, seconds=0.5)
-    sync = await person.call("POST", "/sims/sync-all")
+    sync = await admin.call("POST", "/sims/sync-all")
     assert sync.status_code == 202
     operations = [SimOperations(person, carrier, iccid) for iccid in iccids]
     reading = asyncio.create_task(at_once((_read(person, iccid) for iccid in iccids), limit=2))
     await at_once((operation.run() for operation in operations), limit=2)
     await reading
-    assert (await job_done(person, sync.json()["id"]))["state"] == "succeeded"
+    assert (await job_done(admin, sync.json()["id"]))["state"] == "succeeded"
     hits = sum(rule["hits"] for rule in await carrier.call("GET", "/faults"))
     assert hits >= 10, "faults have happened"
     await carrier.calm()
@@ -133,7 +134,7 @@ async def test_a_sync_comes_through_every_fault_and_knows_each_sim_once(
     await own_sims(person, admin, carrier, 2)
     for kind in READS:
         await carrier.fault(kind, "/v?/sims", method="GET", count=2, seconds=0.5)
-        asked = await person.call("POST", "/sims/sync-all")
+        asked = await admin.call("POST", "/sims/sync-all")
         assert asked.status_code == 202
         done = await job_done(admin, asked.json()["id"])
         assert done["state"] == "succeeded", (kind, done)
@@ -151,7 +152,7 @@ async def test_after_the_end_of_v1_what_v2_has_goes_on_and_the_rest_says_so(
     first, second = await own_sims(person, admin, carrier, 2)
     await person.get(f"/sims/{first}/usage")
     await carrier.call("PATCH", "/behaviours", {"v1_enabled": False})
-    asked = await person.call("POST", "/sims/sync-all")
+    asked = await admin.call("POST", "/sims/sync-all")
     assert (await job_done(admin, asked.json()["id"]))["state"] == "succeeded"
     operation = SimOperations(person, carrier, first)
     await operation.run()
@@ -167,7 +168,7 @@ async def test_after_the_end_of_v1_what_v2_has_goes_on_and_the_rest_says_so(
 
 
 async def _settle(started: list[SimOperations]) -> None:
-    """Until nothing is under way; a lost message is sure only after a minute."""
+    """Until nothing is under way; a lost message is sure only after SMS_SETTLED_SECONDS."""
     operations = list(started)
 
     async def settled() -> bool:

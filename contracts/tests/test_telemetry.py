@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from fleet_contracts.telemetry import MAX_READINGS, encode_readings, format_ts, parse_message
+from fleet_contracts.telemetry import (
+    LEAST_COST_BYTES,
+    MAX_BYTES,
+    MAX_READINGS,
+    OBJECT_COST_BYTES,
+    encode_readings,
+    format_ts,
+    message_cost,
+    parse_message,
+)
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, 500_999, tzinfo=UTC)
 GOLDEN = Path(__file__).parents[1] / "golden" / "telemetry.message.json"
@@ -108,3 +117,15 @@ def test_numbers_beyond_any_float_are_rejected() -> None:
 def test_clocks_five_minutes_off_are_accepted() -> None:
     for offset in (timedelta(minutes=-5), timedelta(minutes=5)):
         assert parse({"ts": format_ts(NOW + offset), "metrics": {"a": 1}}).readings
+
+
+def test_small_messages_and_small_readings_cost_more_than_their_bytes() -> None:
+    assert message_cost(b"x") == LEAST_COST_BYTES
+    tiny = json.dumps([{"metrics": {"a": 1}}] * 1000, separators=(",", ":")).encode()
+    assert len(tiny) < message_cost(tiny) == 2 * 1000 * OBJECT_COST_BYTES
+    large = json.dumps({"metrics": {f"m{number}": 1.5 for number in range(100)}}).encode()
+    assert message_cost(large) == len(large)
+
+
+def test_no_message_costs_more_than_may_come_at_once() -> None:
+    assert message_cost(b"{" * MAX_BYTES) == MAX_BYTES

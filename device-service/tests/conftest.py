@@ -14,6 +14,7 @@ from yarl import URL
 from device_service.main import create
 from device_service.migrate import MIGRATIONS
 from device_service.settings import DeviceSettings
+from fleet_infra.testing import devices_vhost
 from fleet_kit import migrate
 from fleet_kit.principal import Role
 from fleet_kit.testing import TokenFactory
@@ -42,6 +43,7 @@ async def settings(
         database_url=database,
         redis_url=redis_url,
         amqp_url=amqp_url,
+        devices_vhost=devices_vhost(amqp_url),
         device_offline_after_seconds=60,
         publish_timeout_seconds=2,
         broker_management_url=str(rabbitmq_management.base_url).removesuffix("/api/"),

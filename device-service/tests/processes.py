@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import IO
 
 import httpx
 
@@ -26,6 +27,7 @@ def environment(settings: DeviceSettings, **more: object) -> dict[str, str]:
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "REDIS_URL": settings.redis_url.get_secret_value(),
         "AMQP_URL": settings.amqp_url.get_secret_value(),
+        "DEVICES_VHOST": settings.devices_vhost,
         "LOG_LEVEL": "WARNING",
         "BROKER_MANAGEMENT_URL": settings.broker_management_url,
         "BROKER_MANAGEMENT_USER": settings.broker_management_user,
@@ -34,14 +36,20 @@ def environment(settings: DeviceSettings, **more: object) -> dict[str, str]:
     return dict(os.environ) | named | {name: str(value) for name, value in more.items()}
 
 
-async def command(module: str, env: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", module, env=env)
+async def command(
+    module: str, env: dict[str, str], output: IO[bytes] | None = None
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, env=env, stdout=output, stderr=output
+    )
 
 
 @asynccontextmanager
-async def running(module: str, port: int, env: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+async def running(
+    module: str, port: int, env: dict[str, str], output: IO[bytes] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """The process, once it is healthy; ended by SIGTERM, which it must obey within 10 s."""
-    process = await command(module, env)
+    process = await command(module, env, output)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
 

@@ -54,6 +54,28 @@ async def test_repeated_report_is_stored_once(organization: Organization) -> Non
     assert (await organization.viewer.get(path_of(made, "/events"))).json()["total"] == 1
 
 
+async def test_devices_may_use_the_same_idempotency_key(
+    organization: Organization, anyone: httpx.AsyncClient
+) -> None:
+    """Devices count. None of them takes a number from another, or from the people of its organisation."""
+    for number in range(2):
+        made = await organization.make_device()
+        headers = device_key(made) | {"Idempotency-Key": "1"}
+        body = {"event_type": "boot", "payload": {"n": number}}
+        assert (await anyone.post(path_of(made, "/events"), json=body, headers=headers)).status_code == 202
+    body = {"name": "by a person", "type": "pump"}
+    answer = await organization.operator.post("/api/v1/devices/", json=body, headers={"Idempotency-Key": "1"})
+    assert answer.status_code == 201
+
+
+async def test_a_payload_of_many_values_is_refused(organization: Organization) -> None:
+    made = await organization.make_device()
+    for count, status in ((1_900, 202), (2_100, 422)):
+        body = {"event_type": "x", "payload": {"a": [[]] * count}}
+        answer = await organization.operator.post(path_of(made, "/events"), json=body)
+        assert answer.status_code == status, answer.text
+
+
 async def test_events_go_with_their_device(app: FastAPI, organization: Organization) -> None:
     made = await organization.make_device()
     await organization.operator.post(path_of(made, "/events"), json={"event_type": "x"})

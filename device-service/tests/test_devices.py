@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from .conftest import Organization
 from .support import make_iccid, outbox_of, outbox_types, path_of, with_check_digit
@@ -79,8 +80,21 @@ async def test_repeated_create_is_done_once_and_does_not_show_the_key_again(
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.json() == first.json() | {"key": None}
     assert await names(organization) == ["once"]
+    assert again.headers["ETag"] == first.headers["ETag"]
     other = await organization.operator.post(LIST, json=body | {"name": "else"}, headers=headers)
     assert (other.status_code, other.json()["error"]["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_a_key_of_a_create_keeps_no_copy_of_the_device(
+    app: FastAPI, organization: Organization
+) -> None:
+    body, headers = {"name": "large", "type": "t", "config": {"a": "x" * 60_000}}, {"Idempotency-Key": "k"}
+    made = (await organization.operator.post(LIST, json=body, headers=headers)).json()
+    async with app.state.sessions() as session:
+        stored = "SELECT length(body::text) FROM t_idempotency_keys WHERE owner = :owner"
+        assert await session.scalar(text(stored), {"owner": str(organization.id)}) < 100
+    await organization.operator.delete(path_of(made))
+    assert (await organization.operator.post(LIST, json=body, headers=headers)).status_code == 404
 
 
 async def test_replacing_resets_what_is_left_out(app: FastAPI, organization: Organization) -> None:
@@ -176,6 +190,7 @@ async def test_list_filters_and_searches(organization: Organization) -> None:
     assert await names(organization, search="pump", sort="-name") == ["Pump 2", "Pump 1"]
     assert await names(organization, search="0%") == ["100% meter"]
     assert await names(organization, search="%") == ["100% meter"]
+    assert await names(organization, search="mp 1 8") == ["Pump 1"], "name and ICCID, in this order"
     assert await names(organization, search=iccid[3:]) == ["Pump 1"]
     assert await names(organization, status="online") == []
     assert len(await names(organization, status="never_seen")) == 3

@@ -8,9 +8,11 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from device_service.broker.telemetry_throttle import TelemetryThrottle
 from device_service.consumers import EventsConsumer
 from device_service.presence.service import PresenceService
 from device_service.sim_links.service import SimLinkService
+from device_service.throttling.service import ThrottlingService
 from fleet_contracts.events import (
     DeviceSeen,
     FleetEvent,
@@ -38,7 +40,8 @@ def presence(app: FastAPI) -> PresenceService:
 @pytest.fixture
 def handle(app: FastAPI, presence: PresenceService) -> Handle:
     """Hands events (or bodies) to the consumer as one batch."""
-    consumer = EventsConsumer(presence, SimLinkService(app.state.sessions, app.state.caches))
+    throttling = ThrottlingService(app.state.sessions, TelemetryThrottle(app.state.redis), most_events=1000)
+    consumer = EventsConsumer(presence, SimLinkService(app.state.sessions, app.state.caches), throttling)
     handler = on_event_batch(consumer.handle)
 
     async def run(*messages: FleetEvent | bytes) -> list[Failure]:
@@ -179,10 +182,10 @@ async def test_postgres_away_pauses_and_a_wrong_statement_does_not() -> None:
 
     event = heard(uuid4())
     with pytest.raises(DependencyUnavailable):
-        await EventsConsumer(Away(ConnectionRefusedError()), Away(OSError())).handle([event])  # type: ignore[arg-type]
+        await EventsConsumer(Away(ConnectionRefusedError()), Away(OSError()), Away(OSError())).handle([event])  # type: ignore[arg-type]
     wrong = IntegrityError("statement", {}, Exception("wrong"))
     with pytest.raises(IntegrityError):
-        await EventsConsumer(Away(wrong), Away(wrong)).handle([event])  # type: ignore[arg-type]
+        await EventsConsumer(Away(wrong), Away(wrong), Away(wrong)).handle([event])  # type: ignore[arg-type]
 
 
 def linked(organization: Organization, iccid: str, device: dict[str, Any] | None) -> SimUpdated:

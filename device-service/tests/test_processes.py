@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 import aio_pika
@@ -76,6 +77,17 @@ async def test_worker_relays_events_and_follows_presence(
             expected = ["device.registered", "device.status_changed", "device.status_changed"]
             await eventually(partial(published_types_are, queue, made["id"], expected, []), timeout=90)
     await publisher.close()
+
+
+async def test_a_worker_that_starts_and_stops_as_it_should_warns_of_nothing(
+    settings: DeviceSettings, tmp_path: Path
+) -> None:
+    port, log = free_port(), tmp_path / "worker.log"
+    env = environment(settings, WORKER_PORT=port, DEVICE_SWEEP_EVERY_SECONDS=0.2)
+    with log.open("wb") as output:
+        async with running("device_service.worker", port, env, output) as client:
+            assert (await client.get("/metrics")).status_code == 200
+    assert log.read_text() == ""
 
 
 async def test_two_workers_share_the_work(settings: DeviceSettings, organization: Organization) -> None:

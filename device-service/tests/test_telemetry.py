@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from device_service.settings import DeviceSettings
 from device_service.telemetry.service import TelemetryService
 from fleet_contracts.telemetry import parse_message
+from fleet_kit.allowances import Allowances
 from fleet_kit.messaging import Publisher
 from fleet_kit.testing import eventually
 
@@ -92,7 +93,7 @@ def use_broker(app: FastAPI) -> Iterator[UseBroker]:
 
     def use(url: str, timeout_seconds: float) -> Publisher:
         publisher = Publisher(url, "test", timeout_seconds=timeout_seconds)
-        app.state.telemetry = TelemetryService(publisher)
+        app.state.telemetry = TelemetryService(publisher, Allowances(2**40, 2**40))
         return publisher
 
     yield use

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aio_pika
 import httpx
@@ -21,7 +21,8 @@ from device_simulator.device import Pace
 from device_simulator.links.addresses import Addresses
 from device_simulator.profiles import DevicesFile, blueprints
 from device_simulator.run import Plan, Transport
-from fleet_contracts.topology import TELEMETRY_EXCHANGE, telemetry_key
+from fleet_contracts.topology import DEVICES_VHOST, SERVICES_VHOST, TELEMETRY_EXCHANGE, telemetry_key
+from fleet_infra.testing import with_path
 
 EMAIL, PASSWORD = "fleet@example.com", "correct horse"
 
@@ -36,6 +37,8 @@ class Platform:
     calls: list[str] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
     failing: str = ""
+    retry_after: str = ""
+    """What refusals say in that header, unless empty."""
     refused: list[bytes] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     stored: set[str] = field(default_factory=set)
@@ -74,7 +77,8 @@ class PlatformApi:
             self._platform.refused.append(await request.read())
             status = self._platform.failures.pop(0)
             error = {"code": "TEST", "message": "as the test wants it"}
-            return web.json_response({"error": error}, status=status)
+            wait = {"Retry-After": self._platform.retry_after} if self._platform.retry_after else {}
+            return web.json_response({"error": error}, status=status, headers=wait)
         answer: web.StreamResponse = await handler(request)
         return answer
 
@@ -123,35 +127,37 @@ class PlatformApi:
     async def _issue(self, device_id: str) -> str:
         key = secrets.token_urlsafe(12)
         self._platform.keys[device_id] = key
-        await make_user(self._broker, device_id, key)
+        await make_user(self._broker, device_id, key, DEVICES_VHOST)
         await self._collector.follow(device_id)
         return key
 
 
-async def make_user(broker: httpx.AsyncClient, name: str, password: str) -> None:
+async def make_user(broker: httpx.AsyncClient, name: str, password: str, vhost: str) -> None:
     """A user of the broker who may publish telemetry."""
     allowed = {"configure": "^$", "write": "^amq\\.topic$", "read": "^$"}
     (await broker.put(f"/users/{name}", json={"password": password, "tags": ""})).raise_for_status()
-    (await broker.put(f"/permissions/%2F/{name}", json=allowed)).raise_for_status()
+    (await broker.put(f"/permissions/{quote(vhost, safe='')}/{name}", json=allowed)).raise_for_status()
 
 
 class Collector:
-    """Receives what the followed devices have published."""
+    """Receives what the followed devices have published, in the virtual hosts of services and devices."""
 
-    def __init__(self, channel: aio_pika.abc.AbstractChannel, platform: Platform) -> None:
-        self._channel, self._platform = channel, platform
-        self._queue: aio_pika.abc.AbstractQueue | None = None
+    def __init__(self, channels: list[aio_pika.abc.AbstractChannel], platform: Platform) -> None:
+        self._channels, self._platform = channels, platform
+        self._queues: list[aio_pika.abc.AbstractQueue] = []
 
     async def start(self) -> None:
-        self._queue = await self._channel.declare_queue(exclusive=True)
-        await self._queue.consume(self._received, no_ack=True)
+        for channel in self._channels:
+            queue = await channel.declare_queue(exclusive=True)
+            await queue.consume(self._received, no_ack=True)
+            self._queues.append(queue)
 
     async def follow(self, device_id: str) -> None:
-        assert self._queue is not None
-        await self._queue.bind(TELEMETRY_EXCHANGE, telemetry_key(device_id))
+        for queue in self._queues:
+            await queue.bind(TELEMETRY_EXCHANGE, telemetry_key(device_id))
 
     async def publish(self, key: str, body: bytes) -> None:
-        exchange = await self._channel.get_exchange(TELEMETRY_EXCHANGE, ensure=False)
+        exchange = await self._channels[0].get_exchange(TELEMETRY_EXCHANGE, ensure=False)
         await exchange.publish(aio_pika.Message(body), key)
 
     async def _received(self, message: AbstractIncomingMessage) -> None:
@@ -174,11 +180,12 @@ async def platform(broker_addresses: Any) -> AsyncIterator[Platform]:
     login = (parts.username or "", parts.password or "")
     management = f"{broker_addresses.rabbitmq_management_url}/api"
     known = Platform()
-    connection = await aio_pika.connect(broker_addresses.amqp_url)
-    async with connection, httpx.AsyncClient(base_url=management, auth=login, timeout=60) as broker:
-        collector = Collector(await connection.channel(), known)
+    services = await aio_pika.connect(broker_addresses.amqp_url)
+    devices = await aio_pika.connect(with_path(broker_addresses.amqp_url, DEVICES_VHOST))
+    async with services, devices, httpx.AsyncClient(base_url=management, auth=login, timeout=60) as broker:
+        collector = Collector([await services.channel(), await devices.channel()], known)
         await collector.start()
-        await make_user(broker, known.producer, known.producer)
+        await make_user(broker, known.producer, known.producer, SERVICES_VHOST)
         runner = web.AppRunner(PlatformApi(known, broker, collector).app())
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -120,6 +120,25 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path, monkeypatch: pyte
     assert "of the producer" not in repr(access)
 
 
+def test_the_files_login_is_not_sent_to_another_broker(tmp_path: Path) -> None:
+    file = tmp_path / "access.json"
+    file.write_text(
+        '{"amqp_url": "amqp://u:p@a:2/%2F", "demo_email": "d@example.com", "demo_password": "hush"}'
+    )
+    access = read_access(file, Overrides(amqp="elsewhere:5672"))
+
+    assert (access.addresses.amqp_user, access.addresses.amqp_password) == ("", "")
+
+
+@pytest.mark.parametrize("variable", ["FLEET_AMQP_USER", "FLEET_AMQP_PASSWORD"])
+def test_a_producers_user_and_password_come_from_one_source(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "half")
+    with pytest.raises(CannotStart, match="both FLEET_AMQP_USER and FLEET_AMQP_PASSWORD"):
+        read_access(None, Overrides())
+
+
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

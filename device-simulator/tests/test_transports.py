@@ -92,6 +92,19 @@ async def test_a_message_that_was_not_accepted_is_sent_again_as_it_was(
     assert json.loads(platform.bodies[0])[0]["id"] == ledger_lines()[0]["id"]
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_message_is_sent_again_no_sooner_than_the_platform_asks_for(
+    status: int, make_plan: Any, access: Access, platform: Any
+) -> None:
+    platform.failing, platform.failures, platform.retry_after = "/telemetry", [status], "2"
+    began = asyncio.get_running_loop().time()
+    counts = await simulate(make_plan("http", devices=1, rate=1), access)
+
+    assert (counts.attempted, counts.accepted) == (1, 1)
+    assert platform.refused == platform.bodies
+    assert asyncio.get_running_loop().time() - began >= 2, "its own delays are shorter"
+
+
 async def test_a_refused_message_is_not_sent_again(
     make_plan: Any, access: Access, platform: Any, ledger_lines: Any
 ) -> None:

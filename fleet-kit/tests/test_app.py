@@ -11,7 +11,9 @@ from fastapi import APIRouter, FastAPI
 from pydantic import Field, model_validator
 
 from fleet_kit.app import create_app
-from fleet_kit.errors import Conflict, NotFound, TooManyRequests, invalid
+from fleet_kit.errors import Conflict, NotFound, TooManyRequests, Unprocessable, invalid
+from fleet_kit.logging import redact
+from fleet_kit.openapi import raises
 from fleet_kit.pagination import Page, Paging, decode_cursor, encode_cursor
 from fleet_kit.principal import CurrentAdmin, CurrentUser, PlatformAdmin, Role
 from fleet_kit.schemas import StrictModel, Text, Timestamp
@@ -41,6 +43,7 @@ async def create(thing: Thing) -> Thing:
 
 
 @router.get("/things/{number}")
+@raises(Conflict)
 async def read(number: int) -> Thing:
     if number == 500:
         raise ZeroDivisionError
@@ -99,6 +102,7 @@ async def shapes(body: Annotated[Round | Square, Field(discriminator="kind")]) -
 
 
 @router.get("/fields")
+@raises(Unprocessable)
 async def fields() -> None:
     raise invalid("interval", "must be positive")
 
@@ -270,3 +274,24 @@ async def test_health_names_what_is_not_well_and_metrics_are_served(client: http
     )
     await client.get("/api/v1/fields")
     assert "http_requests_total" in (await client.get("/metrics")).text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080"])
+async def test_a_redirect_leads_to_no_host_that_a_request_names(client: httpx.AsyncClient, host: str) -> None:
+    answer = await client.get(
+        "/api/v1/me/?a=1", headers={"Host": host, "X-Forwarded-Host": host, "X-Forwarded-Proto": "gopher"}
+    )
+    assert (answer.status_code, answer.headers["location"]) == (307, "/api/v1/me?a=1")
+
+
+def test_queries_and_passwords_are_blanked_in_the_log() -> None:
+    texts = {
+        '127.0.0.1:1 - "WebSocket /ws/monitoring/?EIO=4&token=hush" [accepted]': (
+            '127.0.0.1:1 - "WebSocket /ws/monitoring/?***" [accepted]'
+        ),
+        "cannot reach http://127.0.0.1:8001/a/b?key=hush": "cannot reach http://127.0.0.1:8001/a/b?***",
+        "amqp://me:hush@broker/": "amqp://me:***@broker/",
+        "is /health well?": "is /health well?",
+    }
+    for text, blanked in texts.items():
+        assert redact(None, "", {"event": text}) == {"event": blanked}

@@ -10,11 +10,12 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_contracts.events import DeviceDeleted, DeviceRef, parse_event
+from fleet_kit import relay as relay_module
 from fleet_kit.database import create_sessions
 from fleet_kit.ids import uuid7
 from fleet_kit.messaging import PublishFailed
-from fleet_kit.outbox import Outbox
-from fleet_kit.relay import OutboxRelay
+from fleet_kit.outbox import Outbox, bucket_of
+from fleet_kit.relay import BATCH, OutboxRelay
 from fleet_kit.testing import eventually
 
 Sent = list[tuple[str, int]]
@@ -38,8 +39,14 @@ class Broker:
         self.sent.append((event.subject, event.data.version))
 
 
-def deleted(device: UUID, version: int) -> DeviceDeleted:
-    return DeviceDeleted(source="t", subject=str(device), data=DeviceRef(id=device, version=version))
+def deleted(device: UUID, version: int, owner: UUID | None = None) -> DeviceDeleted:
+    ref = DeviceRef(id=device, version=version)
+    return DeviceDeleted(source="t", subject=str(device), organizationid=owner, data=ref)
+
+
+def in_the_bucket_of(device: UUID) -> UUID:
+    others = (uuid7() for _ in itertools.count())
+    return next(other for other in others if bucket_of(str(other)) == bucket_of(str(device)))
 
 
 async def save(engine: AsyncEngine, *events: DeviceDeleted) -> None:
@@ -119,6 +126,42 @@ async def test_two_relays_keep_the_order_and_send_nothing_twice(
     assert len(broker.sent) == len(set(broker.sent)) == 100
     for device in devices:
         assert [version for subject, version in broker.sent if subject == str(device)] == list(range(5))
+
+
+async def test_one_organisations_many_events_do_not_keep_anothers_waiting(
+    engine: AsyncEngine, relay: OutboxRelay, broker: Broker
+) -> None:
+    looping, loops, waits = uuid7(), uuid7(), uuid7()
+    other = in_the_bucket_of(looping)
+    await save(engine, *(deleted(looping, version, loops) for version in range(10 * BATCH)))
+    await save(engine, *(deleted(other, version, waits) for version in range(3)))
+    assert await relay.sweep() <= BATCH
+    assert [version for subject, version in broker.sent if subject == str(other)] == [0, 1, 2]
+
+
+async def test_what_an_aggregate_told_for_another_owner_is_sent_first(
+    engine: AsyncEngine, relay: OutboxRelay, broker: Broker
+) -> None:
+    """A SIM changes hands while its former owner has many events that wait."""
+    before, after, sim = uuid7(), uuid7(), uuid7()
+    many = in_the_bucket_of(sim)
+    await save(engine, *(deleted(many, version, before) for version in range(2 * BATCH)))
+    await save(engine, deleted(sim, 1, before), deleted(sim, 2, after), deleted(sim, 3, before))
+    await relay.sweep()
+    assert (str(sim), 2) not in broker.sent
+    while await pending(engine):
+        await relay.sweep()
+    assert [version for subject, version in broker.sent if subject == str(sim)] == [1, 2, 3]
+
+
+async def test_an_aggregate_that_takes_long_leaves_the_turn_to_the_next_bucket(
+    engine: AsyncEngine, relay: OutboxRelay, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "BATCH_SECONDS", 0)
+    device = uuid7()
+    await save(engine, *(deleted(device, version) for version in range(3)))
+    assert [await relay.sweep() for _ in range(4)] == [1, 1, 1, 0]
+    assert [version for _, version in broker.sent] == [0, 1, 2]
 
 
 async def test_an_outbox_in_which_nothing_waits_costs_one_query(

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 import time
@@ -14,7 +15,7 @@ from jose import jwt
 
 from fleet_kit.errors import Forbidden, Unauthorized, Unavailable
 from fleet_kit.principal import Role
-from fleet_kit.testing import AUDIENCE, ISSUER, TokenFactory
+from fleet_kit.testing import AUDIENCE, ISSUER, TokenFactory, eventually
 from fleet_kit.token_verifier import ALGORITHM, JwksClient, claims_of
 
 FACTORY = TokenFactory()
@@ -74,7 +75,7 @@ async def test_an_expired_token_is_refused_after_the_leeway_only() -> None:
 
 async def test_a_remembered_token_still_expires() -> None:
     verifier = FACTORY.verifier()
-    token = FACTORY.token(lifetime=timedelta(seconds=-59))
+    token = FACTORY.token()
     await verifier.verify(token)
     verifier._seen = type(verifier._seen)(
         (key, _expired(principal)) for key, principal in verifier._seen.items()
@@ -150,11 +151,54 @@ async def test_without_any_key_the_answer_is_503_and_with_an_old_one_it_goes_on(
     answers = [httpx.Response(500), httpx.Response(200, json={"keys": [FACTORY.jwk]}), httpx.Response(500)]
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answers.pop(0))) as http:
-        keys = JwksClient(http, "http://signing", every_seconds=0)
+        keys = JwksClient(http, "http://signing", every_seconds=0, pause_seconds=0, failure_pause_seconds=0)
         with pytest.raises(Unavailable):
             await keys.key(FACTORY.kid)
         assert await keys.key(FACTORY.kid)
         assert await keys.key(FACTORY.kid)
+
+        async def asked_in_the_background() -> bool:
+            return not answers
+
+        await eventually(asked_in_the_background)
+        assert await keys.key(FACTORY.kid)
+
+
+async def test_after_a_failure_signing_service_is_left_alone_for_a_while() -> None:
+    asked = 0
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        raise httpx.PoolTimeout("no connection")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        keys = JwksClient(http, "http://signing", failure_pause_seconds=3600)
+        for _ in range(20):
+            with pytest.raises(Unavailable):
+                await keys.key(str(uuid4()))
+    assert asked == 1
+
+
+async def test_a_known_key_waits_for_no_answer_and_many_unknown_ones_for_the_same() -> None:
+    may_answer, asked = asyncio.Event(), 0
+    may_answer.set()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        await may_answer.wait()
+        return httpx.Response(200, json={"keys": [FACTORY.jwk]})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        keys = JwksClient(http, "http://signing", every_seconds=0, pause_seconds=0)
+        assert await keys.key(FACTORY.kid)
+        may_answer.clear()
+        strangers = [asyncio.create_task(keys.key(str(uuid4()))) for _ in range(20)]
+        assert await keys.key(FACTORY.kid)
+        may_answer.set()
+        assert await asyncio.gather(*strangers) == [None] * 20
+    assert asked == 2
 
 
 def _raw(value: bytes) -> str:

@@ -12,8 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ import httpx
 import pytest
 import swagger_ui_bundle
 from playwright.async_api import Browser
+
+from fleet_infra.gateway import real_ip
 
 from .page_support import Stage, Start
 
@@ -70,6 +71,8 @@ class EchoHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("X-Request-ID", "from-the-service")
+        if 300 <= status < 400:
+            self.send_header("Location", f"http://{self.headers['Host']}/api/v1/devices/?page=2")
         if status == 429:
             self.send_header("Retry-After", "77")
         self.end_headers()
@@ -86,6 +89,9 @@ class EchoHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.path.encode())
         self.close_connection = True
+        if "hold" in self.path:
+            self.wfile.flush()
+            self.rfile.read(1)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815
 
@@ -122,13 +128,16 @@ def swagger_root() -> Path:
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, upstreams: dict[str, str], edit: Callable[[str], str]) -> Iterator[httpx.Client]:
+def nginx(
+    folder: Path, upstreams: dict[str, str], edit: Callable[[str], str], trusted_proxies: Sequence[str] = ()
+) -> Iterator[httpx.Client]:
     listen = f"127.0.0.1:{unused_port()}"
     values = {f"{name.upper()}_UPSTREAM": address for name, address in upstreams.items()}
     values |= {
         "GATEWAY_LISTEN": listen,
         "WWW_ROOT": str(GATEWAY / "www"),
         "SWAGGER_ROOT": str(swagger_root()),
+        "REAL_IP": real_ip(trusted_proxies),
     }
     configuration = render(values | {"RUN_DIR": str(folder)})
     (folder / "fleet.conf").write_text(edit(configuration), encoding="utf-8")
@@ -141,7 +150,7 @@ def nginx(folder: Path, upstreams: dict[str, str], edit: Callable[[str], str]) -
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         with httpx.Client(
-            base_url=f"http://{listen}", timeout=20, headers={"Authorization": "Bearer x"}
+            base_url=f"http://{listen}", timeout=20, headers={"Authorization": "Bearer a.b.c"}
         ) as client:
             wait_until_listening(client, process, folder)
             yield client
@@ -197,24 +206,40 @@ def impatient_gateway(tmp_path: Path, upstreams: dict[str, str]) -> Iterator[htt
         yield client
 
 
+@pytest.fixture
+def named_gateway(tmp_path: Path, upstreams: dict[str, str]) -> Iterator[httpx.Client]:
+    """A client of a gateway that believes the address which the client names in X-Real-IP.
+
+    It lets each address log in once a minute, which no machine is too slow to exceed.
+    """
+    believing = "server_name _;\n    set_real_ip_from 127.0.0.1;\n    real_ip_header X-Real-IP;"
+
+    def edit(text: str) -> str:
+        return text.replace("server_name _;", believing).replace("rate=10r/s", "rate=1r/m")
+
+    with nginx(tmp_path, upstreams, edit) as client:
+        yield client
+
+
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Finds a port that nobody listens on."""
     return unused_port
 
 
+MakeGateway = Callable[..., contextlib.AbstractContextManager[httpx.Client]]
+
+
 @pytest.fixture
-def make_gateway(
-    tmp_path: Path,
-) -> Callable[[dict[str, str]], contextlib.AbstractContextManager[httpx.Client]]:
-    """Starts a gateway in front of any upstreams."""
-    return lambda upstreams: nginx(tmp_path, upstreams, edit=lambda text: text)
+def make_gateway(tmp_path: Path) -> MakeGateway:
+    """Starts a gateway in front of any upstreams, with the configuration as it is or edited."""
+    return lambda upstreams, edit=str, **options: nginx(tmp_path, upstreams, edit=edit, **options)
 
 
 @pytest.fixture
 def stage(
     browser: Browser,
-    make_gateway: Callable[[dict[str, str]], AbstractContextManager[httpx.Client]],
+    make_gateway: MakeGateway,
     free_port: Callable[[], int],
 ) -> Start:
     """Opens the page before a fresh fake: `async with stage(devices=30, rate=20) as s`."""

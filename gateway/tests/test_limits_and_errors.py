@@ -178,6 +178,19 @@ def test_a_page_takes_no_other_method(gateway: httpx.Client) -> None:
     assert (answer.status_code, error_of(answer)["code"]) == (405, "METHOD_NOT_ALLOWED")
 
 
+def test_a_folder_of_the_pages_is_nothing(gateway: httpx.Client) -> None:
+    answer = gateway.get("/vendor/")
+
+    assert (answer.status_code, error_of(answer)["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/v1/devices/", "/", "/livez"])
+def test_a_method_that_nobody_knows_gets_the_same_error_shape(gateway: httpx.Client, path: str) -> None:
+    answer = gateway.request("FOO", path)
+
+    assert (answer.status_code, error_of(answer)["code"]) == (405, "METHOD_NOT_ALLOWED")
+
+
 def test_too_large_headers_get_the_same_error_shape(gateway: httpx.Client) -> None:
     answer = gateway.get("/api/v1/devices/", headers={"X-Long": "x" * 60_000})
 
@@ -201,3 +214,18 @@ def test_the_pages_are_served_from_the_gateway_alone(gateway: httpx.Client, path
 
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith(kind)
+
+
+def test_of_ipv6_a_whole_64_has_one_allowance(named_gateway: httpx.Client) -> None:
+    """Whoever has one address of a /64 has all 2^64 of them."""
+
+    def log_in(address: str) -> int:
+        headers = {"X-Real-IP": address}
+        return named_gateway.post("/api/v1/auth/login", json={}, headers=headers).status_code
+
+    flood = collections.Counter(log_in(f"2001:db8:0:1:{number:x}::1") for number in range(1, 41))
+
+    assert flood[429] >= 10
+    assert log_in("2001:db8:0:2::1") == 200
+    mapped = collections.Counter(log_in(f"::ffff:192.0.2.{number}") for number in range(1, 41))
+    assert mapped == {200: 40}

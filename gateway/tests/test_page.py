@@ -204,19 +204,31 @@ async def test_a_narrow_screen_needs_no_sideways_scrolling(stage: Start) -> None
 
 
 async def test_thousands_of_devices_stay_smooth(stage: Start) -> None:
-    async with stage(devices=5000, rate=1000) as s:
+    """At the same rate of readings, a hundred times the devices take less than twice the page's CPU time.
+
+    Seconds alone would say how fast the machine is; of two alternating rounds the better one counts.
+    """
+    rounds = [(await _page_seconds(stage, 50), await _page_seconds(stage, 5000)) for _ in range(2)]
+    few, thousands = (min(seconds) for seconds in zip(*rounds, strict=True))
+    assert 0 < thousands < 2 * few
+
+
+async def _page_seconds(stage: Start, devices: int) -> float:
+    """CPU time in seconds that the open page takes in four seconds, at a thousand readings a second."""
+    async with stage(devices=devices, rate=1000) as s:
         await s.open()
-        await expect(s.page.locator("#range")).to_have_text(f"{FIRST} of 5,000")
+        await expect(s.page.locator("#range")).to_have_text(f"{FIRST} of {devices:,}")
         await s.page.get_by_role("button", name="meter-0001").click()
         await expect(s.page.locator("#stat-rate")).to_have_text(re.compile(r"1,\d{3}|[1-9]\d\d"))
-        # CPU time of the page's thread, which does not depend on what else the machine does.
+        # Of the page's own thread, which does not depend on what else the machine does.
         session = await s.page.context.new_cdp_session(s.page)
         await session.send("Performance.enable", {"timeDomain": "threadTicks"})
         before = await _task_seconds(session)
         await s.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 4000))")
-        assert 0 < await _task_seconds(session) - before < 2
+        used = await _task_seconds(session) - before
         assert await s.page.locator("#device-rows tr").count() == 50
         assert s.errors == []
+        return used
 
 
 async def _task_seconds(session: CDPSession) -> float:

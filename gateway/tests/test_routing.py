@@ -89,7 +89,7 @@ def test_a_sane_request_id_is_kept_and_passed_on(gateway: httpx.Client) -> None:
     assert answer.json()["headers"]["x-request-id"] == "test-0123456789"
 
 
-@pytest.mark.parametrize("unsafe", ["short", "a" * 200, 'quote"and{brace}', "new line here"])
+@pytest.mark.parametrize("unsafe", ["a" * 129, 'quote"and{brace}', "new line here"])
 def test_any_other_request_id_is_replaced(gateway: httpx.Client, unsafe: str) -> None:
     answer = gateway.get("/api/v1/devices/", headers={"X-Request-ID": unsafe})
 

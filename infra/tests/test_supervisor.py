@@ -80,6 +80,30 @@ def test_a_changed_program_is_replaced(layout: Layout) -> None:
     assert not psutil.pid_exists(first)
 
 
+def test_only_the_program_whose_configuration_changed_is_replaced(layout: Layout) -> None:
+    """Also among programs that start together."""
+    file = layout.home / "read-at-start.conf"
+
+    def started_with(text: str) -> dict[str, int]:
+        file.write_text(text)
+        named = {"sleeper": (file,), "neighbour": ()}
+        programs = [Process(name, SLEEPER, layout.home, {"WORD": "a"}, files=f) for name, f in named.items()]
+        supervisor_config.write_configuration(layout, {"services": programs})
+        supervisor = Supervisor(layout)
+        supervisor.start()
+        supervisor.start_group("services")
+        poll(lambda: all(info["pid"] for info in supervisor.processes()))
+        return {info["name"]: info["pid"] for info in supervisor.processes()}
+
+    first = started_with("limit 1")
+    assert started_with("limit 1") == first
+    second = started_with("limit 2")
+
+    assert second["neighbour"] == first["neighbour"]
+    assert second["sleeper"] != first["sleeper"]
+    assert not psutil.pid_exists(first["sleeper"])
+
+
 def test_stopping_leaves_no_process(layout: Layout) -> None:
     start(layout)
     ours = [pid(layout), int(layout.supervisor_pid.read_text())]

@@ -11,8 +11,9 @@ from fleet_infra.errors import CannotStart
 from fleet_infra.fleet import Fleet
 from fleet_infra.layout import Layout
 from fleet_infra.progress import Steps
-from fleet_infra.servers.ports import free_port
-from fleet_infra.servers.postgres import PostgresServer, remove_cluster
+from fleet_infra.servers.outside import remove_data
+from fleet_infra.servers.ports import free_port, lowest_port
+from fleet_infra.servers.postgres import PostgresServer
 from fleet_infra.testing_fleet import scratch_settings
 
 
@@ -32,6 +33,21 @@ def test_an_address_of_another_machine_is_refused_by_name(layout: Layout) -> Non
 
     with pytest.raises(CannotStart, match=r"GATEWAY_PORT=\d+ cannot be used on 192\.0\.2\.1"):
         fleet.up(Steps(Console(file=io.StringIO())))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root hears it of the gateway's port too")
+@pytest.mark.parametrize("name", ["MQTT_PORT", "AMQP_PORT", "POSTGRES_PORT"])
+def test_a_port_that_only_root_may_open_is_refused_for_programs_of_other_users(
+    layout: Layout, name: str
+) -> None:
+    if lowest_port() <= 1:
+        pytest.skip("this machine lets everybody open every port")
+    fleet = Fleet(layout, scratch_settings(**{name.lower(): 883}))
+
+    with pytest.raises(CannotStart, match=f"{name}=883 is not possible: its program does not run as root"):
+        fleet.up(Steps(Console(file=io.StringIO())))
+
+    assert not fleet.supervisor.is_running()
 
 
 def test_the_gateway_is_rendered_with_this_fleets_addresses(layout: Layout) -> None:
@@ -71,6 +87,6 @@ def test_roots_cluster_lies_where_postgres_can_enter_and_goes_with_its_link(tmp_
 
     assert data.is_relative_to("/var/lib/fleet")
     assert (server.folder / "PG_VERSION").exists()
-    remove_cluster(server.folder)
+    remove_data(server.folder)
     assert not data.exists()
     assert not data.with_suffix(".link").exists()

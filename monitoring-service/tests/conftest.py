@@ -9,6 +9,7 @@ import httpx
 import orjson
 import pytest
 import socketio
+from fastapi import FastAPI
 
 from fleet_contracts.events import (
     DeviceData,
@@ -20,8 +21,8 @@ from fleet_contracts.events import (
 )
 from fleet_contracts.topology import telemetry_key
 from fleet_infra.servers.ports import free_port
+from fleet_infra.testing import devices_vhost
 from fleet_kit.failure_router import Delivery
-from fleet_kit.messaging import Publisher
 from fleet_kit.redis_client import open_redis
 from fleet_kit.serve import server
 from fleet_kit.testing import TokenFactory, eventually
@@ -31,7 +32,7 @@ from monitoring_service.main import create
 from monitoring_service.migrate import migrate
 from monitoring_service.settings import Settings
 from monitoring_service.store.client import Store, open_store
-from monitoring_service.worker import Worker
+from monitoring_service.worker import Publishers, Worker
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -81,8 +82,10 @@ def settings(
         "mongo_database": make_mongo_database(),
         "redis_url": redis_url,
         "amqp_url": amqp_url,
+        "devices_vhost": devices_vhost(amqp_url),
         "port": free_port(),
         **dict.fromkeys(("signing_url", "device_url", "sim_url"), "http://127.0.0.1:9"),
+        **{f"{name}_worker_url": "http://127.0.0.1:9" for name in ("signing", "device", "sim", "monitoring")},
         "live_slow_seconds": 1.5,
         "live_queue_packets": 4,
         "live_catch_up_readings": 5000,
@@ -102,9 +105,9 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
 async def worker(settings: Settings, store: Store) -> AsyncIterator[Worker]:
     """A worker whose consumers are called by the test itself."""
     redis = open_redis(settings.redis_url.get_secret_value())
-    publisher = Publisher(settings.amqp_url.get_secret_value(), "test")
-    yield Worker(settings, store, publisher, StoredNotifier(redis))
-    await publisher.close()
+    publishers = Publishers.of(settings)
+    yield Worker(settings, store, publishers, StoredNotifier(redis))
+    await publishers.close()
     await redis.aclose()
 
 
@@ -116,6 +119,7 @@ class Fleet:
     worker: Worker
     tokens: TokenFactory
     http: httpx.AsyncClient
+    app: FastAPI
     organization: UUID = field(default_factory=uuid4)
 
     async def tell(self, *events: FleetEvent) -> None:
@@ -157,12 +161,23 @@ class Fleet:
         assert answer.status_code == 200, answer.text
         return list(answer.json()["items"])
 
+    async def all_items(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """The items of all pages, in their order."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = await self.get(path, **query)
+            assert answer.status_code == 200, answer.text
+            found += answer.json()["items"]
+            if answer.json()["next_cursor"] is None:
+                return found
+            query["cursor"] = answer.json()["next_cursor"]
+
 
 @pytest.fixture
 async def fleet(settings: Settings, worker: Worker) -> AsyncIterator[Fleet]:
-    app = create(settings)
-    inner = app.other_asgi_app
-    instance = server(app, "127.0.0.1", settings.port)
+    app: Any = create(settings)
+    inner = app._app.other_asgi_app
+    instance = server(app, "127.0.0.1", settings.port, settings.trusted_proxies, websockets=True)
     task = asyncio.create_task(instance._serve())
     redis = open_redis(settings.redis_url.get_secret_value())
     await redis.set(READY_KEY, "1", ex=600)
@@ -174,7 +189,7 @@ async def fleet(settings: Settings, worker: Worker) -> AsyncIterator[Fleet]:
 
         await eventually(up)
         inner.state.verifier._keys = tokens
-        yield Fleet(settings, worker, tokens, http)
+        yield Fleet(settings, worker, tokens, http, inner)
     instance.should_exit = True
     await task
     await redis.aclose()

@@ -15,12 +15,13 @@ from monitoring_service.readings import repository
 from monitoring_service.readings.models import TimeRange
 from monitoring_service.readings.repository import ReadingRepository
 from monitoring_service.readings.retention import Retention
-from monitoring_service.rejected.repository import RejectedRepository
+from monitoring_service.rejected.repository import RECEIVED, RejectedRepository
 from monitoring_service.store.client import Collection, Document, Store
 from monitoring_service.store.sequence import MINUTE, StorageSequence
 from monitoring_service.store.windows import FilledMinutes, Windows
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+MONTH = timedelta(days=30)
 
 
 class Recorder:
@@ -53,10 +54,10 @@ async def test_every_query_of_readings_and_events_rides_an_index(fleet: Any, sto
     events: Any = feed
     readings._readings, events._events = Recorder(store.readings), Recorder(store.events)
     span = TimeRange(millis(NOW - timedelta(days=1)), millis(NOW + timedelta(days=1)))
-    past = (millis(NOW), f"{device}:r1")
+    since = (millis(NOW), f"{device}:r1", 1)
     for backwards in (True, False):
         for metrics in ([], ["value"], ["value", "other"]):
-            await readings.of_device(device, span, metrics=metrics, backwards=backwards, limit=5, past=past)
+            await readings.of_device(device, span, metrics=metrics, backwards=backwards, limit=5, since=since)
     stable = (await StorageSequence(store).snapshot()).stable
     await readings.of_organizations(both, 0, stable + 1, span=span, metrics=["value"], limit=5)
     assert [page async for page in feed.after(both, stable - 60 * MINUTE, stable)]
@@ -65,16 +66,41 @@ async def test_every_query_of_readings_and_events_rides_an_index(fleet: Any, sto
     await events._events.assert_indexed()
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_what_was_sent_in_seconds_is_not_read_all_at_once(
+    fleet: Any, store: Store, backwards: bool
+) -> None:
+    """The store sorts all that a query matches, and others wait meanwhile."""
+    device = await fleet.device()
+    await fleet.readings(device, *range(1000), start=NOW, step=0.01)
+    readings: Any = ReadingRepository(store)
+    readings._readings = Recorder(store.readings)
+    day, seconds = 24 * 60 * 60_000, 10_000
+    span = TimeRange(millis(NOW) - day, millis(NOW) + seconds + day)
+    found = await readings.of_device(
+        device, span, metrics=["value"], backwards=backwards, limit=1000, lead=day
+    )
+    assert len(found.rows) == 1000
+    matched = [await store.readings.count_documents(query) for query in readings._readings.filters]
+    assert max(matched) < 400
+
+
 async def test_every_query_of_rejected_messages_rides_an_index(
     fleet: Any, store: Store, message: Any
 ) -> None:
     device = await fleet.device()
     await fleet.store(message(*({"metrics": {}} for _ in range(5)), device=device))
-    rejected: Any = RejectedRepository(store, Scope(fleet.organization))
+    rejected: Any = RejectedRepository(store, Scope(fleet.organization), MONTH)
     rejected._collection = Recorder(store.rejected)
-    first = await rejected.page(device, None, 2)
-    await rejected.page(device, (first[-1]["received_at"], first[-1]["_id"]), 2)
-    await rejected._collection.assert_indexed()
+    for device_id in (device, None):
+        first = (await rejected.page(device_id, None, 2)).rows
+        await rejected.page(device_id, RECEIVED.position(first[-1]), 2)
+    assert await rejected.count() == 5
+    everyones: Any = RejectedRepository(store, EVERYTHING, MONTH)
+    everyones._collection = Recorder(store.rejected)
+    await everyones.page(None, None, 2)
+    for repository_ in (rejected, everyones):
+        await repository_._collection.assert_indexed()
 
 
 def walked(walk: FilledMinutes | Windows) -> list[tuple[int, int]]:
@@ -105,8 +131,8 @@ def test_pieces_cover_every_filled_minute_once_and_skip_the_empty_ones(backwards
 async def test_downsampling_adds_up_pieces_of_one_interval(
     fleet: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitoring_service.readings.service._FIRST_MS", 7_000)
-    monkeypatch.setattr("monitoring_service.readings.service.PAGE", 3)
+    monkeypatch.setattr(repository, "_FIRST_MS", 7_000)
+    monkeypatch.setattr("monitoring_service.readings.service.PIECE", 3)
     device = await fleet.device()
     start = NOW.replace(minute=0, second=0) - timedelta(hours=2)
     values = [random.uniform(-10, 10) for _ in range(90)]
@@ -138,14 +164,14 @@ async def pages(fleet: Any, path: str, **query: Any) -> list[list[dict[str, Any]
 async def test_a_rare_metric_is_found_in_requests_of_bounded_size(
     fleet: Any, message: Any, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
-    monkeypatch.setattr(repository, "BUDGET", 40)
-    monkeypatch.setattr("monitoring_service.readings.service.BUDGET", 40)
-    monkeypatch.setattr("monitoring_service.readings.service._FIRST_MS", 20_000)
+    monkeypatch.setattr(fleet.settings, "query_readings", 60)
+    monkeypatch.setattr(repository, "_FIRST_MS", 20_000)
     device, start = await fleet.device(), NOW - timedelta(minutes=10)
     await fleet.readings(device, *range(300), start=start)
     for number, second in enumerate((5, 290)):
         ts = (start + timedelta(seconds=second)).isoformat()
         await fleet.store(message({"id": f"rare{number}", "ts": ts, "metrics": {"rare": 1}}, device=device))
+    await fleet.worker.checkpoint.advance()
     query = {"metric": "rare", "from": start.isoformat(), "to": NOW.isoformat()}
     found = await pages(fleet, f"/data/{device}", order=order, page_size=10, **query)
     ids = [item["id"] for page in found for item in page]
@@ -183,7 +209,7 @@ async def test_retention_deletes_a_full_hour_in_small_steps(
 async def test_rejected_messages_of_one_device_come_in_pages_without_gap_or_repetition(
     fleet: Any, message: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitoring_service.rejected.repository._SCAN", 3)
+    monkeypatch.setattr("monitoring_service.rejected.repository.PIECE", 3)
     one, other = await fleet.device(), await fleet.device()
     for number in range(4):
         bad = [{"id": f"{number}-{place}", "metrics": {}} for place in range(3)]
@@ -209,8 +235,8 @@ async def test_the_latest_of_a_deleted_device_counts_no_longer(fleet: Any, event
 
 async def test_a_repository_without_a_scope_sees_what_belongs_to_nobody(fleet: Any, store: Store) -> None:
     assert not await fleet.store(Delivery(b"{}", "devices.nobody.telemetry", None, {}, 0, datetime.now(UTC)))
-    everyones = await RejectedRepository(store, EVERYTHING).page(None, None, 5)
-    assert [row["code"] for row in everyones] == ["INVALID_DEVICE_ID"]
+    everyones = await RejectedRepository(store, EVERYTHING, MONTH).page(None, None, 5)
+    assert [row["code"] for row in everyones.rows] == ["INVALID_DEVICE_ID"]
     assert await fleet.items("/rejected") == []
 
 

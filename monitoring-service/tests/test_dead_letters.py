@@ -1,5 +1,7 @@
 """Dead letters of telemetry: listed, stored after all, or held; never lost."""
 
+import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
@@ -7,9 +9,10 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from fleet_contracts.topology import REASON_HEADER, telemetry_key
+from fleet_contracts.topology import PROPERTIES_HEADER, REASON_HEADER, telemetry_key
 from fleet_kit.consumer import DependencyUnavailable, Failure
 from fleet_kit.failure_router import Delivery, RetryLater
+from fleet_kit.undecodable import Undecodable
 from monitoring_service.dead_letters.consumers import DeadTelemetryHandler
 from monitoring_service.readings.consumers import TelemetryHandler
 from monitoring_service.store.client import Store
@@ -63,3 +66,22 @@ async def test_a_dead_message_that_cannot_be_handled_is_held(fleet: Any) -> None
     failing = DeadTelemetryHandler(handler._owners, cast(TelemetryHandler, broken), handler._rejected)
     with pytest.raises(DependencyUnavailable):
         await failing([dead(device, b'{"id": "late", "metrics": {"a": 1}}', "UNKNOWN_DEVICE")])
+
+
+async def test_a_dead_message_that_cannot_be_decoded_is_listed_with_its_raw_properties(fleet: Any) -> None:
+    device, handler = await fleet.device(), fleet.worker.consumers["consume dead telemetry"].handler
+    body = b'{"id": "a", "metrics": {"a": 1}}'
+    raw = Undecodable("properties cannot be decoded: of old", b"\x00\x80\x02\xff\xfe")
+    moved_by_broker = Delivery(body, telemetry_key(device), None, raw, 0, datetime.now(UTC), raw)
+    kept = base64.b64encode(b"\x00\x80\x01\xff").decode()
+    reason = "properties cannot be decoded: of late"
+    moved_by_consumer = dead(device, body.replace(b'"a"', b'"b"'), reason)
+    moved_by_consumer = replace(
+        moved_by_consumer, headers={**moved_by_consumer.headers, PROPERTIES_HEADER: kept}
+    )
+    assert not await handler([moved_by_broker, moved_by_consumer])
+    rows = {row["reading_id"]: row for row in await fleet.items("/rejected")}
+    assert {row["code"] for row in rows.values()} == {"UNDECODABLE_PROPERTIES"}
+    assert [rows[name]["reason"][-6:] for name in "ab"] == ["of old", "f late"]
+    assert base64.b64decode(rows["a"]["properties"]) == raw.properties
+    assert rows["b"]["properties"] == kept

@@ -4,7 +4,7 @@ import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from pymongo.errors import AutoReconnect, BulkWriteError
@@ -12,10 +12,13 @@ from pymongo.errors import AutoReconnect, BulkWriteError
 from fleet_contracts.topology import REASON_HEADER
 from fleet_kit.consumer import DependencyUnavailable
 from fleet_kit.failure_router import Delivery
+from monitoring_service.readings.writer import MAX_VALUES, ReadingWriter, values_of
 from monitoring_service.store.client import Document, Store
 from monitoring_service.store.inserts import insert_once
 from monitoring_service.store.sequence import LEASE_SECONDS, StorageSequence
-from monitoring_service.worker import Worker
+from monitoring_service.worker import Publishers, Worker
+
+from .conftest import deleted
 
 
 def reading(name: str, value: float = 1, **more: Any) -> dict[str, Any]:
@@ -83,6 +86,14 @@ async def test_an_unknown_device_is_tried_later_and_then_listed(
     ]
 
 
+async def test_for_a_deleted_device_nothing_waits(fleet: Any, message: Any) -> None:
+    """A device that floods may have been deleted with its session open: each wait would cost all others."""
+    device, unknown = await fleet.device(), str(uuid4())
+    await fleet.tell(deleted(UUID(device), fleet.organization))
+    failures = await fleet.store(message(reading("r"), device=device), message(reading("s"), device=unknown))
+    assert [failure.error.attempts for failure in failures] == [1, fleet.settings.unknown_device_attempts]
+
+
 async def test_a_routing_key_that_names_no_device_is_listed(fleet: Any, store: Store) -> None:
     delivery = Delivery(b"{}", "devices.not-a-uuid.telemetry", None, {}, 0, datetime.now(UTC))
     assert not await fleet.store(delivery)
@@ -143,6 +154,24 @@ async def test_a_document_that_the_store_refuses_for_good_costs_no_neighbour(sto
     assert (result.stored, [refused["_id"] for refused, _ in result.refused]) == (2, ["b"])
 
 
+async def test_no_insert_of_wide_readings_holds_up_the_store_longer_than_others(
+    fleet: Any, message: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inserts: list[int] = []
+    put = ReadingWriter.put
+
+    async def noted(writer: ReadingWriter, documents: list[Document]) -> Any:
+        inserts.append(sum(values_of(document) for document in documents))
+        return await put(writer, documents)
+
+    monkeypatch.setattr(ReadingWriter, "put", noted)
+    device = await fleet.device()
+    wide = {f"m{number}": number for number in range(100)}
+    await fleet.store(message(*({"id": f"r{n}", "metrics": wide} for n in range(1000)), device=device))
+    assert sum(inserts) == 1000 * values_of({"metrics": wide})
+    assert max(inserts) <= MAX_VALUES
+
+
 async def test_readers_never_pass_a_block_that_another_worker_has_not_closed(store: Store) -> None:
     one, two = StorageSequence(store), StorageSequence(store)
     late = await one.begin(10, ["o"])
@@ -172,7 +201,6 @@ async def test_the_block_of_a_worker_that_died_is_closed_and_counted_by_another(
 async def test_what_a_killed_worker_had_not_carried_on_is_carried_on_by_the_next(
     fleet: Any, message: Any, settings: Any, store: Store
 ) -> None:
-    from fleet_kit.messaging import Publisher
     from fleet_kit.redis_client import open_redis
     from monitoring_service.live.notifier import StoredNotifier
 
@@ -180,12 +208,12 @@ async def test_what_a_killed_worker_had_not_carried_on_is_carried_on_by_the_next
     await fleet.worker.checkpoint.advance()
     await fleet.store(message(reading("r", 7), device=device))
     assert await fleet.items("/latest") == []
-    publisher = Publisher(settings.amqp_url.get_secret_value(), "test")
+    publishers = Publishers.of(settings)
     redis = open_redis(settings.redis_url.get_secret_value())
-    following = Worker(settings, store, publisher, StoredNotifier(redis))
+    following = Worker(settings, store, publishers, StoredNotifier(redis))
     assert await following.checkpoint.replay() == 1
     assert [item["metrics"] for item in await fleet.items("/latest")] == [{"value": 7}]
-    await publisher.close()
+    await publishers.close()
     await redis.aclose()
 
 
@@ -229,3 +257,21 @@ async def test_two_handlers_side_by_side_store_everything_once(
     await asyncio.gather(*(fleet.store(*deliveries) for _ in range(3)))
     assert await store.readings.count_documents({}) == 200
     assert (await fleet.get("/stats")).json()["readings_total"] == 200
+
+
+async def test_a_reading_that_no_query_would_show_is_rejected_with_the_reason(
+    fleet: Any, message: Any
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    device, kept = await fleet.device(), fleet.settings.retention
+    moments = {"old": now - kept - timedelta(hours=1), "older": now - timedelta(days=360)}
+    moments["shown"] = now - kept + timedelta(hours=1)
+    readings = [{"id": name, "ts": ts.isoformat(), "metrics": {"value": 1}} for name, ts in moments.items()]
+    for _ in range(2):
+        assert not await fleet.store(message(*readings, device=device, received_at=now))
+    rejected = await fleet.items("/rejected")
+    assert sorted(one["reading_id"] for one in rejected) == ["old", "older"]
+    assert {(one["code"], one["field"]) for one in rejected} == {("TS_OUT_OF_RANGE", "ts")}
+    assert "kept for 90 days" in rejected[0]["reason"]
+    assert [one["id"] for one in await fleet.all_items(f"/data/{device}")] == ["shown"]
+    assert (await fleet.get("/stats")).json()["readings_total"] == 1

@@ -1,4 +1,7 @@
+import ipaddress
+import secrets
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +67,8 @@ def settings(
             "platform_admin_email": ADMIN[0],
             "platform_admin_password": ADMIN[1],
             "registration": "open",
+            "registrations_per_day": 0,
+            "login_failures_per_address_and_hour": 10_000,
         }
     )
 
@@ -98,10 +103,25 @@ async def app(settings: SigningSettings) -> AsyncIterator[FastAPI]:
         yield app
 
 
+def client_from(app: FastAPI, address: str = "127.0.0.1") -> httpx.AsyncClient:
+    """A client at that address, whatever headers it sends."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 40_000))
+    return httpx.AsyncClient(transport=transport, base_url="http://test/api/v1")
+
+
+@asynccontextmanager
+async def changed_app(settings: SigningSettings, **changes: Any) -> AsyncIterator[FastAPI]:
+    """An application of its own with other settings, on the same database."""
+    app = create(settings.model_copy(update=changes))
+    async with LifespanManager(app):
+        yield app
+
+
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
+    """At an address of its own: what other tests do wrong is not counted against this one."""
+    address = ipaddress.IPv4Address("10.0.0.0") + secrets.randbits(24)
+    async with client_from(app, str(address)) as client:
         yield client
 
 

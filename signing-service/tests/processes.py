@@ -32,6 +32,7 @@ def environment(settings: SigningSettings, **more: object) -> dict[str, str]:
         "PLATFORM_ADMIN_EMAIL": settings.platform_admin_email,
         "PLATFORM_ADMIN_PASSWORD": settings.platform_admin_password.get_secret_value(),
         "REGISTRATION": settings.registration,
+        "REGISTRATIONS_PER_DAY": str(settings.registrations_per_day),
         "LOG_LEVEL": "WARNING",
     }
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}

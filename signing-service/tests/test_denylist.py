@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
+from fleet_infra.testing import fill_redis
+from fleet_kit.testing import eventually
 from fleet_kit.token_denylist import READY_KEY, entry_key
 from signing_service.auth.service import purge_refresh_tokens
 from signing_service.denylist.service import DenylistReplicator
@@ -61,6 +63,33 @@ async def test_login_logout_and_checks_go_on_while_redis_is_away_or_frozen(
                     asyncio.timeout(20),
                 ):
                     await journey(client)
+
+
+async def test_a_full_redis_loses_no_revocation_costs_no_login_and_is_not_called_ready(
+    settings: SigningSettings, own_redis_url: str
+) -> None:
+    app = create(settings.model_copy(update={"redis_url": SecretStr(own_redis_url)}))
+    async with LifespanManager(app):
+        redis, sessions = app.state.redis, app.state.sessions
+        copy, transport = DenylistReplicator(sessions, redis), httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
+            await journey(client)
+            await copy.refresh()
+            held = set(await redis.keys("denylist:*"))
+            assert READY_KEY.encode() in held
+            fill_redis(own_redis_url)
+            await journey(client)
+        with pytest.raises(RedisError):
+            await copy.refresh()
+        await eventually(lambda: gone(redis, READY_KEY))
+        assert set(await redis.keys("denylist:*")) == held - {READY_KEY.encode()}
+        fill_redis(own_redis_url, full=False)
+        await copy.refresh()
+        assert len(await redis.keys("denylist:*")) == len(held) + 2
+
+
+async def gone(redis: Redis, key: str) -> bool:
+    return not await redis.exists(key)
 
 
 async def test_a_logout_reaches_redis_at_once(register: Register, app: FastAPI, redis: Redis) -> None:
@@ -143,14 +172,14 @@ async def backdate(app: FastAPI, identifier: str) -> None:
 async def test_expired_revocations_and_refresh_tokens_are_purged_and_others_stay(
     register: Register, app: FastAPI, copy: DenylistReplicator
 ) -> None:
-    old, recent = await register(), await register()
+    old, recent, expired, other = [await register() for _ in range(4)]
     principals = [await app.state.verifier.verify(who.tokens["access_token"]) for who in (old, recent)]
     for who in (old, recent):
         await who.logout()
     async with app.state.sessions() as session, session.begin():
         for table, column, value in (
             ("t_blacklist_tokens", "identifier", principals[0].session_id),
-            ("t_refresh_tokens", "user_id", principals[0].user_id),
+            ("t_refresh_tokens", "user_id", expired.user["id"]),
         ):
             statement = f"UPDATE {table} SET expires_at = now() - interval '2 days' WHERE {column} = :value"
             await session.execute(text(statement), {"value": value})
@@ -161,8 +190,8 @@ async def test_expired_revocations_and_refresh_tokens_are_purged_and_others_stay
         owners = set(await session.scalars(text("SELECT user_id FROM t_refresh_tokens")))
     assert principals[0].session_id not in denied
     assert {principals[1].session_id, principals[1].token_id} <= denied
-    assert principals[0].user_id not in owners
-    assert principals[1].user_id in owners
+    assert other.user["id"] in {str(owner) for owner in owners}
+    assert expired.user["id"] not in {str(owner) for owner in owners}
 
 
 async def test_the_internal_check_knows_the_truth(register: Register, app: FastAPI) -> None:

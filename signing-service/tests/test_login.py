@@ -11,11 +11,12 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from fleet_kit.errors import Unavailable
-from signing_service.passwords import Passwords
+from signing_service.passwords import Asker, Passwords
 
-from .conftest import PASSWORD
+from .conftest import PASSWORD, client_from
 
 Register = Callable[..., Any]
+SOMEBODY = Asker("somebody", is_stranger=False)
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/users/auth"])
@@ -56,12 +57,13 @@ async def test_guesses_made_all_at_once_do_not_pass_the_limit(
     account = await register()
     failed, matches = asyncio.Event(), app.state.passwords.matches
 
-    async def right_one_last(stored: str | None, password: str) -> bool:
+    async def right_one_last(stored: str | None, password: str, asker: Asker) -> bool:
         if password == PASSWORD:
             await failed.wait()
-        return bool(await matches(stored, password))
+        return bool(await matches(stored, password, asker))
 
-    monkeypatch.setattr(app.state.passwords, "_wait", 60)  # a slow machine's queue is not what is judged
+    # A slow machine's queue is not what is judged.
+    monkeypatch.setattr(app.state.passwords._users, "_wait", 60)
     monkeypatch.setattr(app.state.passwords, "matches", right_one_last)
     email = account.user["email"]
     right = asyncio.create_task(
@@ -88,15 +90,18 @@ async def test_what_is_left_of_the_limit_is_told_with_each_answer(register: Regi
     assert refused.headers["X-RateLimit-Remaining"] == "0"
 
 
-async def test_the_limit_is_counted_for_each_address_apart(register: Register) -> None:
+async def test_the_limit_is_counted_for_each_address_apart_whatever_headers_claim(
+    register: Register, app: FastAPI
+) -> None:
     account = await register()
     wrong = {"email": account.user["email"], "password": "wrong password"}
-    for _ in range(11):
-        answer = await account.client.post("/auth/login", json=wrong, headers={"X-Real-IP": "192.0.2.1"})
-    assert answer.status_code == 429
-    right = {"email": account.user["email"], "password": PASSWORD}
-    answer = await account.client.post("/auth/login", json=right, headers={"X-Real-IP": "192.0.2.2"})
-    assert answer.status_code == 200
+    async with client_from(app, "192.0.2.1") as guesser, client_from(app, "192.0.2.2") as owner:
+        for number in range(11):
+            claimed = dict.fromkeys(("X-Real-IP", "X-Forwarded-For"), f"198.51.100.{number}")
+            answer = await guesser.post("/auth/login", json=wrong, headers=claimed)
+        assert answer.status_code == 429
+        right = {"email": account.user["email"], "password": PASSWORD}
+        assert (await owner.post("/auth/login", json=right)).status_code == 200
 
 
 async def test_spaces_around_belong_to_a_password_but_not_to_an_address(register: Register) -> None:
@@ -126,13 +131,13 @@ async def test_a_login_replaces_an_outdated_hash(register: Register, app: FastAP
 
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password() -> None:
     passwords = Passwords(1)
-    stored = await passwords.hash(PASSWORD)
+    stored = await passwords.hash(PASSWORD, SOMEBODY)
     took: dict[str | None, float] = {}
     for candidate in (stored, None):
         runs = []
         for _ in range(3):
             began = time.process_time()
-            assert not await passwords.matches(candidate, "wrong password")
+            assert not await passwords.matches(candidate, "wrong password", SOMEBODY)
             runs.append(time.process_time() - began)
         took[candidate] = min(runs)
     assert took[None] > took[stored] / 3
@@ -140,9 +145,10 @@ async def test_an_unknown_address_takes_as_long_as_a_wrong_password() -> None:
 
 async def test_who_waits_too_long_for_a_hash_is_told_to_come_again() -> None:
     passwords = Passwords(1, max_wait_seconds=0.01)
-    answers = await asyncio.gather(*(passwords.hash(PASSWORD) for _ in range(4)), return_exceptions=True)
+    hashes = (passwords.hash(PASSWORD, Asker(str(number), False)) for number in range(4))
+    answers = await asyncio.gather(*hashes, return_exceptions=True)
     assert any(isinstance(answer, Unavailable) for answer in answers)
-    assert await passwords.hash(PASSWORD)
+    assert await passwords.hash(PASSWORD, SOMEBODY)
 
 
 async def test_no_database_connection_is_held_while_passwords_are_checked(
@@ -154,12 +160,13 @@ async def test_no_database_connection_is_held_while_passwords_are_checked(
     release, all_here = asyncio.Event(), asyncio.Barrier(16)
     matches = app.state.passwords.matches
 
-    async def held(stored: str | None, password: str) -> bool:
+    async def held(stored: str | None, password: str, asker: Asker) -> bool:
         await all_here.wait()
         await release.wait()
-        return bool(await matches(stored, password))
+        return bool(await matches(stored, password, asker))
 
     monkeypatch.setattr(app.state.passwords, "matches", held)
+    monkeypatch.setattr(app.state.passwords._users, "_wait", 60)
     logins = [asyncio.create_task(account.client.post("/auth/login", json=body)) for _ in range(15)]
     async with asyncio.timeout(60):
         await all_here.wait()

@@ -93,6 +93,7 @@ async def test_health_names_postgres(client: httpx.AsyncClient) -> None:
         ({"password": "x" * 129}, "password"),
         ({"organization_name": ""}, "organization_name"),
         ({"organization_name": "a\u0000b"}, "organization_name"),
+        ({"organization_name": "a\u202eb"}, "organization_name"),
         ({"role": "admin"}, "role"),
         ({"is_admin": True}, "is_admin"),
     ],

@@ -1,14 +1,17 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from signing_service.auth.authentication import AuthenticatedUser
 from signing_service.auth.schemas import TokenPair
-from signing_service.auth.service import SessionService
+from signing_service.auth.service import SessionBounds, SessionService
+from signing_service.settings import SigningSettings
 
 from .conftest import PASSWORD
 
@@ -53,7 +56,7 @@ async def test_a_session_that_ends_takes_along_the_token_that_is_just_being_made
     first = account.tokens["refresh_token"]
     second = (await account.refresh()).json()["refresh_token"]
     async with app.state.sessions() as session, session.begin():
-        service = SessionService(session, app.state.redis, app.state.issuer)
+        service = SessionService(session, app.state.redis, app.state.issuer, app.state.session_bounds)
         third = await service.refresh(second)
         assert isinstance(third, TokenPair)
         stolen = asyncio.create_task(account.refresh(first))
@@ -135,3 +138,85 @@ async def test_verify_token_tells_what_a_token_says(register: Register) -> None:
     for garbage in ("x", "a.b.c"):
         answer = (await account.client.post("/users/verify-token", json={"token": garbage})).json()
         assert answer == {"valid": False}
+
+
+async def tokens_of(app: FastAPI, account: Any) -> int:
+    """Rows that the database keeps for the account's sessions."""
+    async with app.state.sessions() as session:
+        query = text("SELECT count(*) FROM t_refresh_tokens WHERE user_id = :id")
+        return int(await session.scalar(query, {"id": account.user["id"]}) or 0)
+
+
+async def test_a_user_has_so_many_sessions_and_the_one_unused_for_longest_ends(
+    register: Register, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.state._state, "session_bounds", SessionBounds(per_user=3, tokens_each=100))
+    account = await register()
+    login = {"email": account.user["email"], "password": PASSWORD}
+    others = [(await account.client.post("/auth/login", json=login)).json() for _ in range(2)]
+    kept = (await account.refresh()).json()  # so that the first of the three was used last
+    for _ in range(2):
+        assert (await account.client.post("/auth/login", json=login)).status_code == 200
+    for ended in others:
+        assert not await verified(account, ended["access_token"])
+        assert (await account.refresh(ended["refresh_token"])).status_code == 401
+    assert await verified(account, kept["access_token"])
+    assert (await account.refresh(kept["refresh_token"])).status_code == 200
+
+
+async def test_logins_all_at_once_do_not_pass_the_bound(
+    register: Register, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.state._state, "session_bounds", SessionBounds(per_user=2, tokens_each=100))
+    account = await register()
+    user_id = UUID(account.user["id"])
+
+    async def start() -> None:
+        async with app.state.sessions() as session, session.begin():
+            sessions = SessionService(session, app.state.redis, app.state.issuer, app.state.session_bounds)
+            await sessions.start(AuthenticatedUser(user_id, None, {}))
+
+    await asyncio.gather(*(start() for _ in range(6)))
+    assert await tokens_of(app, account) == 2
+
+
+async def test_logging_in_and_out_over_and_over_leaves_nothing_behind(
+    register: Register, app: FastAPI
+) -> None:
+    account = await register()
+    login = {"email": account.user["email"], "password": PASSWORD}
+    for _ in range(3):
+        tokens = (await account.client.post("/auth/login", json=login)).json()
+        body = {"refresh_token": tokens["refresh_token"]}
+        assert (await account.client.post("/auth/logout", json=body)).status_code == 204
+    assert await tokens_of(app, account) == 1
+
+
+async def test_a_session_that_refreshes_without_end_is_ended(
+    register: Register, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.state._state, "session_bounds", SessionBounds(per_user=3, tokens_each=5))
+    account = await register()
+    pair = account.tokens
+    for _ in range(3):
+        pair = (await account.refresh(pair["refresh_token"])).json()
+    assert await tokens_of(app, account) == 4
+    assert (await account.refresh(account.tokens["refresh_token"])).status_code == 401  # a theft still shows
+    assert not await verified(account, pair["access_token"])
+
+    login = {"email": account.user["email"], "password": PASSWORD}
+    pair = (await account.client.post("/auth/login", json=login)).json()
+    for _ in range(4):
+        pair = (await account.refresh(pair["refresh_token"])).json()
+    refused = await account.refresh(pair["refresh_token"])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "REFRESH_TOKEN_INVALID")
+    assert not await verified(account, pair["access_token"])
+    assert await tokens_of(app, account) == 0
+
+
+@pytest.mark.parametrize(("minutes", "days", "most"), [(30, 7, 1536), (1, 7, 46_080), (1440, 1, 100)])
+def test_a_session_may_refresh_four_times_as_often_as_it_has_to(
+    settings: SigningSettings, minutes: float, days: float, most: int
+) -> None:
+    changed = settings.model_copy(update={"access_token_minutes": minutes, "refresh_token_days": days})
+    assert changed.refresh_tokens_per_session == most

@@ -23,6 +23,7 @@ from sim_service.main import build
 from sim_service.migrate import MIGRATIONS
 from sim_service.settings import Settings
 from sim_service.tables import metadata
+from sim_service.wiring import open_spreadsheets
 
 from .support import Fleet, SandboxUnderTest, client_of
 
@@ -96,6 +97,7 @@ async def settings(
         carrier_breaker_seconds=0.3,
         job_lease_seconds=3,
         sim_sync_every_seconds=0,
+        sync_min_seconds=0,
         cache_sim_list_seconds=0,
         cache_sim_seconds=0,
         cache_usage_seconds=0,
@@ -173,12 +175,18 @@ async def fleet(
     sessions: Sessions,
     redis: Redis,
 ) -> AsyncIterator[Fleet]:
-    """The API with an empty database, a fresh sandbox and a worker that runs when a test says so."""
+    """The API with an empty database, a fresh sandbox and a worker that runs when a test says so.
+
+    Both of its organisations are granted everything.
+    """
     running_app.state.settings = settings
     carrier = running_app.state.resources.carrier
     running_app.state.carrier = carrier
+    running_app.state.spreadsheets = open_spreadsheets(settings)
     fleet = Fleet(running_app, settings, tokens, sandbox, sessions)
     await fleet.calm_breaker()
+    for organization in (fleet.ours, fleet.theirs):
+        await fleet.grant(organization)
     yield fleet
     await fleet.close()
 

@@ -1,6 +1,9 @@
 """Builders and drivers for the tests of sim-service."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,12 +25,23 @@ from once_sandbox.sandbox import Sandbox
 from once_sandbox.settings import Settings as SandboxSettings
 from once_sandbox.sims.models import Sim as SandboxSim
 from once_sandbox.world import make_world
+from sim_service.grants.models import Switch
 from sim_service.inventory.links.consumers import DeviceEvents
 from sim_service.lifecycle.actions.reconciler import ActionReconciler
 from sim_service.settings import Settings
 from sim_service.work.jobs.models import JobKind
 from sim_service.work.jobs.runner import JobRunner
 from sim_service.worker import job_runner, reconciler
+
+
+def children_with(argument: bytes) -> list[int]:
+    """The processes that this one started with such an argument and that still run."""
+    found = []
+    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if argument in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
 
 
 class SandboxUnderTest:
@@ -158,9 +172,28 @@ class Fleet:
         while await worker.once():
             pass
 
+    async def grant(self, organization: Organization, **changes: Any) -> None:
+        """Grant an organisation everything, and more money than any test spends, but for the changes."""
+        switches = {switch.value: True for switch in Switch}
+        body = (
+            switches
+            | {"budget_per_month": "1000000", "order_approval_above": "100000", "sms_per_month": 10**6}
+            | changes
+        )
+        answer = await self.platform.put(f"/sim/grants/{organization.id}", json=body)
+        assert answer.status_code == 200, answer.text
+
+    async def withdraw_grant(self, organization: Organization) -> None:
+        """Leave an organisation as it registered: with nothing."""
+        await self.rows("DELETE FROM grants WHERE organization_id = :id RETURNING 1", id=organization.id)
+
+    async def ask_claim(self, *iccids: str, by: Organization) -> httpx.Response:
+        body = {"iccids": list(iccids), "organization_id": str(by.id)}
+        return await self.platform.post("/sims/claim", json=body)
+
     async def claim(self, *iccids: str, by: Organization | None = None) -> dict[str, Any]:
-        """Claim SIMs for an organisation."""
-        answer = await (by or self.ours).admin.post("/sims/claim", json={"iccids": list(iccids)})
+        """Have the platform administrator claim SIMs for an organisation."""
+        answer = await self.ask_claim(*iccids, by=by or self.ours)
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body

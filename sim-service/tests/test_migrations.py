@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from fleet_kit import migrate
 from sim_service.migrate import MIGRATIONS
@@ -24,8 +27,6 @@ async def test_migrating_an_empty_database_gives_exactly_the_models(
     await asyncio.to_thread(migrate.upgrade, MIGRATIONS, url)
 
     def compare() -> list[object]:
-        from sqlalchemy.ext.asyncio import create_async_engine
-
         async def ask() -> list[object]:
             engine = create_async_engine(url)
             async with engine.connect() as connection:
@@ -36,6 +37,37 @@ async def test_migrating_an_empty_database_gives_exactly_the_models(
         return asyncio.run(ask())
 
     assert await asyncio.to_thread(compare) == []
+
+
+async def test_an_order_that_was_not_invoiced_yet_is_not_taken_for_free(
+    postgres_url: Callable[[str], str],
+) -> None:
+    """The carrier shows zero until then; an order request of zero would have cost the budget nothing."""
+    url = postgres_url("sim_migrations_amounts")
+    await asyncio.to_thread(command.upgrade, migrate.config_for(MIGRATIONS, url), "0008")
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        for number, amount in (("1", "0"), ("2", "11.90")):
+            await connection.execute(
+                text(
+                    "INSERT INTO orders (number, carrier, kind, state, placed_at, amount, currency,"
+                    " products, synced_at)"
+                    f" VALUES ('{number}', 'once', 'first_order', 'created', now(), {amount}, 'EUR', '[]',"
+                    " now())"
+                )
+            )
+            await connection.execute(
+                text(
+                    "INSERT INTO order_requests (id, organization_id, products, lines, customer_reference,"
+                    " requested_by, state, order_number, looks, next_look_at) VALUES (gen_random_uuid(),"
+                    f" gen_random_uuid(), '[]', '', '', gen_random_uuid(), 'ordered', '{number}', 0, now())"
+                )
+            )
+    await asyncio.to_thread(migrate.upgrade, MIGRATIONS, url)
+    async with engine.connect() as connection:
+        found = await connection.execute(text("SELECT amount FROM order_requests ORDER BY order_number"))
+        assert found.scalars().all() == [None, Decimal("11.90")]
+    await engine.dispose()
 
 
 async def test_migrating_twice_changes_nothing(postgres_url: Callable[[str], str]) -> None:

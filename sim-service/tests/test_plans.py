@@ -14,10 +14,18 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fleet_kit.database import Sessions
+from fleet_kit.keyset_pagination import SortOrder
+from fleet_kit.pagination import PageParams
+from fleet_kit.scope import Scope
+from sim_service.inventory.sims.models import Sim
+from sim_service.inventory.sims.repository import SimRepository
+from sim_service.inventory.sims.schemas import SimConditions
 from sim_service.tables import metadata
 
 from .billing.policy_support import policy_of
 from .messages.test_tickets import opened
+from .provisioning.test_imports import send
 from .support import Fleet
 
 SMALL = {"job_schedules", "products", "quota_thresholds"}
@@ -102,7 +110,9 @@ def reads(fleet: Fleet) -> dict[str, list[dict[str, Any]]]:
 async def test_no_read_of_the_service_has_to_look_at_a_whole_table(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     job = (await fleet.ours.operator.post("/sims/bulk", json={"action": "disable", "iccids": [iccid]})).json()
+    fleet.app.state.settings = fleet.settings.model_copy(update={"import_request_rows": 1})
     names = {
+        "import_id": (await send(fleet, f"iccid\n{iccid}\n8988280666999999999\n")).json()["id"],
         "iccid": iccid,
         "job_id": job["id"],
         "policy_id": (await policy_of(fleet))["id"],
@@ -216,3 +226,21 @@ async def test_what_few_sims_are_is_found_without_looking_at_all(
             if node.get("Relation Name") == "sims":
                 assert node["Node Type"] != "Seq Scan", statement
                 assert node["Plan Rows"] < 1000, statement
+
+
+async def test_a_search_reads_what_it_finds_however_often_it_was_made(
+    fleet: Fleet, sessions: Sessions
+) -> None:
+    """Postgres forgets the values of a statement after five times, if nobody tells it not to."""
+    await fleet.rows(SEED, ours=str(fleet.ours.id))
+    async with sessions() as session:
+        await session.execute(text("ANALYZE sims"))
+        sims, order = SimRepository(session, Scope(fleet.ours.id)), SortOrder("iccid", Sim.iccid, Sim.iccid)
+        before = await session.scalar(text(READ))
+        for _ in range(8):
+            found = await sims.page(SimConditions(search="pump 1998"), order, PageParams())
+            assert found.total == 6
+        assert await session.scalar(text(READ)) - before < 8 * 200
+
+
+READ = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'sims'"

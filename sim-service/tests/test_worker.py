@@ -191,6 +191,11 @@ async def test_a_killed_worker_loses_nothing_and_its_job_is_finished(
     assert sandbox.called("/v2/sims") <= 3 - pages + 1
 
 
+GRANT = """
+INSERT INTO grants (organization_id, budget_per_month, currency, orders, top_ups, extensions, sms, tickets,
+                    resets, sms_per_month)
+SELECT DISTINCT organization_id, 0, 'EUR', false, false, false, true, false, false, 1000 FROM sims
+"""
 MESSAGE = """
 WITH message AS (
     INSERT INTO sms_messages (id, organization_id, iccid, direction, state, coding, payload, parts_total, at,
@@ -219,6 +224,7 @@ async def test_what_is_due_is_sent_while_what_is_under_way_is_still_looked_at(
     sandbox.sandbox.faults.add(FaultRule(kind="delay", path=path, method="GET", seconds=20))
     async with process("sim_service.worker", env):
         await eventually(lambda: _count(database, "SELECT count(*) = 250 FROM sims"), timeout=90)
+        await database.execute(GRANT)
         await database.execute(MESSAGE, asleep, "sent", "earlier", "77")
         await eventually(lambda: _called(sandbox, f"{asleep}/sms"), timeout=90)
         await database.execute(MESSAGE, awake, "pending", "now", None)

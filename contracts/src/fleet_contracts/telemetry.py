@@ -17,6 +17,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import from_json
 
+MAX_BYTES = 1_048_576
+"""Size of a message of a device, over MQTT as over HTTP."""
+LEAST_COST_BYTES = 256
+"""What the smallest message costs of the bytes that a device and an organisation may send."""
+OBJECT_COST_BYTES = 50
+"""What each JSON object of a message costs at least. A reading has two, however small it is."""
 MAX_READINGS = 1000
 """Readings in one message."""
 MAX_METRICS = 100
@@ -46,6 +52,12 @@ class InvalidReading(ValueError):
     def __init__(self, field: str, reason: str, code: str = "INVALID_READING") -> None:
         super().__init__(reason)
         self.field, self.reason, self.code = _printable(field), _printable(reason), code
+
+
+def message_cost(body: bytes) -> int:
+    """Bytes that a message counts for, without parsing it; never more than MAX_BYTES if it has no more."""
+    objects = min(body.count(b"{") * OBJECT_COST_BYTES, MAX_BYTES)
+    return max(len(body), objects, LEAST_COST_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

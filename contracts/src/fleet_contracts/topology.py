@@ -6,6 +6,11 @@ bindings exist before the first device can connect; consumers declare the same a
 
 from dataclasses import dataclass, field
 
+SERVICES_VHOST = "/"
+"""Virtual host of services and trusted producers."""
+DEVICES_VHOST = "devices"
+"""Virtual host of devices, which speak MQTT: what they open and fill there is bounded by its limits."""
+
 TELEMETRY_EXCHANGE = "amq.topic"
 EVENTS_EXCHANGE = "fleet.events"
 DEAD_EXCHANGE = "fleet.dead"
@@ -16,11 +21,29 @@ RETRY_DELAYS_SECONDS = (1, 5, 30, 120)
 DELIVERY_LIMIT = 100
 """Crash guard only: attempts are counted in the header ATTEMPTS_HEADER, not by the broker."""
 
+SUBSCRIPTION_PREFIX = "mqtt-subscription-"
+
+NO_DELIVERY_LIMIT = 1_000_000
+"""Practically none: RabbitMQ 4 would throw a dead letter away after 20 deliveries; 3.10 knows no "none"."""
+
+MAX_DEAD_LETTERS = 100_000
+"""Dead letters that one queue keeps."""
+
+MAX_DEAD_LETTER_BYTES = 128 * 1024 * 1024
+"""Bytes of message bodies that one queue of dead letters keeps."""
+
+MAX_TELEMETRY_QUEUE_BYTES = 4 * 1024**3
+"""Bytes of readings that wait in one queue. Beyond that the broker confirms none, and who sends keeps them:
+a full disk would stop the services' own events as well."""
+
 ATTEMPTS_HEADER = "x-fleet-attempts"
 REASON_HEADER = "x-fleet-reason"
 ORIGIN_HEADER = "x-fleet-queue"
 RECEIVED_HEADER = "x-fleet-received"
 """Epoch milliseconds at which a message was first seen by a consumer; keeps arrival time through retries."""
+PROPERTIES_HEADER = "x-fleet-properties"
+"""Of a message whose properties cannot be decoded: their first MAX_PROPERTIES_BYTES, raw, in base64."""
+MAX_PROPERTIES_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -33,15 +56,27 @@ class Binding:
 
 @dataclass(frozen=True)
 class Queue:
-    """A durable quorum queue with its retry ladder and its dead letters."""
+    """A durable quorum queue with its retry ladder and its dead letters.
+
+    `waits_for_dead` says what happens while its dead letters are full: where a consumer reads them, the queue
+    waits, and nothing is lost; where only people empty them, further dead letters are dropped and counted.
+    """
 
     name: str
     bindings: tuple[Binding, ...] = ()
+    waits_for_dead: bool = False
+    has_excess: bool = False
+    """Beside it is a queue for what may wait longer than the rest, because its sender sends too much."""
 
     @property
     def dead(self) -> str:
         """Name of the queue that keeps this queue's dead letters."""
         return f"{self.name}.dead"
+
+    @property
+    def excess(self) -> str:
+        """Name of the queue for what was sent beyond a limit."""
+        return f"{self.name}.excess"
 
     def retry(self, step: int) -> str:
         """Name of the waiting queue of the given step (0-based, the last step repeats)."""
@@ -51,6 +86,14 @@ class Queue:
 def telemetry_key(device_id: str) -> str:
     """Routing key of a device's readings; over MQTT the topic `devices/<id>/telemetry` maps to it."""
     return f"devices.{device_id}.telemetry"
+
+
+def subscription_queues(client_id: str) -> tuple[str, str]:
+    """Names under which RabbitMQ's MQTT plugin keeps a client's subscriptions, by quality of service.
+
+    Source: `queue_name_bin` in rabbit_mqtt_util.erl, the same in 3.10 and 4.x.
+    """
+    return f"{SUBSCRIPTION_PREFIX}{client_id}qos0", f"{SUBSCRIPTION_PREFIX}{client_id}qos1"
 
 
 def device_of_key(routing_key: str) -> str | None:
@@ -63,16 +106,26 @@ def _events(*keys: str) -> tuple[Binding, ...]:
     return tuple(Binding(EVENTS_EXCHANGE, key) for key in keys)
 
 
-MONITORING_TELEMETRY = Queue("monitoring.telemetry", (Binding(TELEMETRY_EXCHANGE, telemetry_key("*")),))
+_READINGS = (Binding(TELEMETRY_EXCHANGE, telemetry_key("*")),)
+MONITORING_TELEMETRY = Queue("monitoring.telemetry", _READINGS, waits_for_dead=True)
+"""Readings that came over HTTP or from trusted producers."""
+DEVICES_TELEMETRY = Queue("devices.telemetry", _READINGS, waits_for_dead=True, has_excess=True)
+"""Readings that came over MQTT, in the devices' virtual host."""
 # API processes hear token.revoked by queues of their own; it is bound here so that it is always routable.
 MONITORING_EVENTS = Queue(
     "monitoring.events",
     _events("device.#", "sim.#", "alert.#", "user.#", "organization.#", "token.revoked"),
 )
-DEVICE_EVENTS = Queue("device.events", _events("telemetry.presence", "sim.#", "organization.#"))
+DEVICE_EVENTS = Queue(
+    "device.events", _events("telemetry.presence", "telemetry.excess", "sim.#", "organization.#")
+)
 SIM_EVENTS = Queue("sim.events", _events("device.#", "organization.#", "telemetry.volume"))
 
-QUEUES = (MONITORING_TELEMETRY, MONITORING_EVENTS, DEVICE_EVENTS, SIM_EVENTS)
+QUEUES = {
+    SERVICES_VHOST: (MONITORING_TELEMETRY, MONITORING_EVENTS, DEVICE_EVENTS, SIM_EVENTS),
+    DEVICES_VHOST: (DEVICES_TELEMETRY,),
+}
+"""The queues of each virtual host."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +136,11 @@ class Exchange:
     type: str = "topic"
 
 
-EXCHANGES = (Exchange(EVENTS_EXCHANGE), Exchange(DEAD_EXCHANGE))
+EXCHANGES = {
+    SERVICES_VHOST: (Exchange(EVENTS_EXCHANGE), Exchange(DEAD_EXCHANGE)),
+    DEVICES_VHOST: (Exchange(DEAD_EXCHANGE),),
+}
+"""The exchanges of each virtual host, beside those that the broker makes."""
 
 
 @dataclass(frozen=True)
@@ -94,26 +151,53 @@ class DeclaredQueue:
     arguments: dict[str, str | int] = field(default_factory=dict)
 
 
-def declared_queues() -> list[DeclaredQueue]:
-    """Every durable queue of the fleet with its arguments, the same for definitions and declaration."""
-    return [declared for queue in QUEUES for declared in declare(queue)]
+def declared_queues(vhost: str = SERVICES_VHOST) -> list[DeclaredQueue]:
+    """Every durable queue of a virtual host with its arguments, the same for definitions and declaration."""
+    return [declared for queue in QUEUES[vhost] for declared in declare(queue)]
 
 
 def declare(queue: Queue) -> list[DeclaredQueue]:
-    """The queue itself, its waiting queues and its dead-letter queue."""
-    main = DeclaredQueue(
-        queue.name,
-        {
-            "x-queue-type": "quorum",
-            "x-delivery-limit": DELIVERY_LIMIT,
-            "x-dead-letter-exchange": DEAD_EXCHANGE,
-            "x-dead-letter-routing-key": queue.name,
-            "x-dead-letter-strategy": "at-least-once",
-            "x-overflow": "reject-publish",
-        },
-    )
+    """The queue itself, that for excess if it has one, its waiting queues and its dead-letter queue."""
+    arguments: dict[str, str | int] = {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD_EXCHANGE,
+        "x-dead-letter-routing-key": queue.name,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    consumed = [queue.name, queue.excess] if queue.has_excess else [queue.name]
     dead = DeclaredQueue(queue.dead, {"x-queue-type": "quorum"})
-    return [main, *_waiting(queue), dead]
+    return [*(DeclaredQueue(name, arguments) for name in consumed), *_waiting(queue), dead]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Limits that the broker applies to queues by their names, also to those that exist already."""
+
+    name: str
+    pattern: str
+    definition: dict[str, str | int]
+
+
+# Not arguments of the queues: one that an earlier version declared without them could not be declared again.
+POLICIES = (
+    Policy(
+        "dead-letters",
+        r"\.dead$",
+        {
+            "max-length": MAX_DEAD_LETTERS,
+            "max-length-bytes": MAX_DEAD_LETTER_BYTES,
+            "overflow": "reject-publish",
+            "delivery-limit": NO_DELIVERY_LIMIT,
+        },
+    ),
+    Policy(
+        "telemetry",
+        r"^(devices|monitoring)\.telemetry(\.excess)?$",
+        {"max-length-bytes": MAX_TELEMETRY_QUEUE_BYTES, "overflow": "reject-publish"},
+    ),
+)
 
 
 def _waiting(queue: Queue) -> list[DeclaredQueue]:
@@ -133,9 +217,9 @@ def _waiting(queue: Queue) -> list[DeclaredQueue]:
     ]
 
 
-def declared_bindings() -> list[tuple[str, str, str]]:
-    """(exchange, queue, routing key) of every binding, dead letters included."""
-    return [binding for queue in QUEUES for binding in bindings_of(queue)]
+def declared_bindings(vhost: str = SERVICES_VHOST) -> list[tuple[str, str, str]]:
+    """(exchange, queue, routing key) of every binding of a virtual host, dead letters included."""
+    return [binding for queue in QUEUES[vhost] for binding in bindings_of(queue)]
 
 
 def bindings_of(queue: Queue) -> list[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from fleet_kit.database import NAMING
 from fleet_kit.idempotency import idempotency_table
+from fleet_kit.limits import limits_table
 from fleet_kit.outbox import outbox_table
 
 SOURCE = "device-service"
@@ -18,3 +19,4 @@ class Base(DeclarativeBase):
 
 outbox_table(Base.metadata)
 idempotency_table(Base.metadata)
+limits_table(Base.metadata)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from device_service.presence.service import PresenceService
 from device_service.sim_links.service import SimLinkService
-from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryPresence
+from device_service.throttling.service import ThrottlingService
+from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryExcess, TelemetryPresence
 from fleet_kit.event_handlers import hold_while_unavailable
 
 
@@ -16,6 +17,7 @@ class _Batch:
     """What a batch comes down to: only the newest state of each device and each SIM matters."""
 
     last_seen: dict[tuple[UUID, UUID], datetime] = field(default_factory=dict)
+    excess: list[TelemetryExcess] = field(default_factory=list)
     links: dict[tuple[UUID, str], UUID | None] = field(default_factory=dict)
 
     def fold(self, event: FleetEvent) -> None:
@@ -23,6 +25,8 @@ class _Batch:
             for device in event.data.devices:
                 key = (event.owner, device.id)
                 self.last_seen[key] = max(self.last_seen.get(key, device.last_seen), device.last_seen)
+        elif isinstance(event, TelemetryExcess):
+            self.excess.append(event)
         elif isinstance(event, SimUpdated):
             self.links[event.owner, event.data.iccid] = event.data.device_id
 
@@ -30,8 +34,10 @@ class _Batch:
 class EventsConsumer:
     """Turns a batch of events into few changes of the database. Other types of event are skipped."""
 
-    def __init__(self, presence: PresenceService, sim_links: SimLinkService) -> None:
-        self._presence, self._sim_links = presence, sim_links
+    def __init__(
+        self, presence: PresenceService, sim_links: SimLinkService, throttling: ThrottlingService
+    ) -> None:
+        self._presence, self._sim_links, self._throttling = presence, sim_links, throttling
 
     async def handle(self, events: Iterable[FleetEvent]) -> None:
         """Handle a batch; raises DependencyUnavailable while Postgres does not answer."""
@@ -41,3 +47,5 @@ class EventsConsumer:
         with hold_while_unavailable():
             await self._presence.record(batch.last_seen)
             await self._sim_links.apply(batch.links)
+            for event in batch.excess:
+                self._throttling.enqueue(event.owner, event.data.devices)

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from device_simulator.errors import CannotStart
 from device_simulator.links.addresses import Addresses
@@ -53,8 +53,7 @@ def read_access(path: Path | None, overrides: Overrides) -> Access:
         amqp_host,
         amqp_port,
         _vhost(amqp.path),
-        os.environ.get(AMQP_USER_VARIABLE) or unquote(amqp.username or ""),
-        os.environ.get(AMQP_PASSWORD_VARIABLE) or unquote(amqp.password or ""),
+        *_producer(amqp if overrides.amqp is None else None),
     )
     email = overrides.email or known.get("demo_email")
     password = os.environ.get(PASSWORD_VARIABLE) or (
@@ -87,6 +86,16 @@ def _split(address: str | None, host: str, port: int | str) -> tuple[str, int]:
     if not name or not number.isdigit():
         raise CannotStart(f"{address!r} is not host:port")
     return name, int(number)
+
+
+def _producer(known: SplitResult | None) -> tuple[str, str]:
+    """Login for AMQP; the access file's is for the broker that the file names, and no other."""
+    user, password = (os.environ.get(name, "") for name in (AMQP_USER_VARIABLE, AMQP_PASSWORD_VARIABLE))
+    if bool(user) != bool(password):
+        raise CannotStart(f"set both {AMQP_USER_VARIABLE} and {AMQP_PASSWORD_VARIABLE}, or neither")
+    if user or known is None:
+        return user, password
+    return unquote(known.username or ""), unquote(known.password or "")
 
 
 def _vhost(path: str) -> str:

@@ -36,9 +36,10 @@ async def open_clients(
     url = settings.amqp_url.get_secret_value()
     redis = open_redis(settings.redis_url.get_secret_value())
     publisher = Publisher(url, name, timeout_seconds=settings.publish_timeout_seconds)
-    async with open_http() as http:
+    # What verifies tokens has connections of its own: nothing else can use them up.
+    async with open_http() as http, open_http(connections=2) as keys_http:
         denylist = DenylistClient(redis, http, settings.signing_url)
-        keys = JwksClient(http, settings.signing_url)
+        keys = JwksClient(keys_http, settings.signing_url)
         verifier = TokenVerifier(keys, denylist, settings.token_issuer, settings.token_audience)
         listener = asyncio.create_task(RevocationListener(url, name, denylist, on_revoked).run())
         try:

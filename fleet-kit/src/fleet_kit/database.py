@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime
+from sqlalchemy import DateTime, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from fleet_kit.settings import DatabaseSettings
@@ -34,8 +34,13 @@ def create_engine(settings: DatabaseSettings, *, name: str) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={
             "timeout": 5,
-            "command_timeout": 30,
-            "server_settings": {"application_name": name, "idle_in_transaction_session_timeout": "60000"},
+            # Postgres first, which then tells so; the driver's own only where nothing comes back any more.
+            "command_timeout": settings.database_statement_seconds + 2,
+            "server_settings": {
+                "application_name": name,
+                "idle_in_transaction_session_timeout": "60000",
+                "statement_timeout": str(int(settings.database_statement_seconds * 1000)),
+            },
         },
     )
 
@@ -53,3 +58,11 @@ async def request_session(request: Request) -> AsyncIterator[AsyncSession]:
 
 
 DbSession = Annotated[AsyncSession, Depends(request_session, scope="function")]
+
+
+async def plan_by_value(session: AsyncSession) -> None:
+    """Have Postgres plan the rest of the transaction's statements for their values.
+
+    After five times it keeps one plan for any value; a search for any value may as well read everything.
+    """
+    await session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))

@@ -5,7 +5,7 @@ validation failures and anything unexpected into that shape.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import structlog
@@ -165,8 +165,11 @@ def prefix_field(field: str, error: Unprocessable) -> Unprocessable:
     return invalid(f"{field}.{inner['field']}", inner["message"], code=error.code)
 
 
-def install(app: FastAPI) -> None:
-    """Make the application answer every failure with the same body."""
+def install(app: FastAPI, *, dependency_errors: Sequence[type[Exception]] = ()) -> None:
+    """Make the application answer every failure with the same body.
+
+    `dependency_errors`: what the driver of another server raises, which is answered with 503.
+    """
     app.add_exception_handler(FleetError, _on_fleet_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
@@ -179,6 +182,8 @@ def install(app: FastAPI) -> None:
         TimeoutError,
     ):
         app.add_exception_handler(unavailable, _on_unavailable)
+    for error in dependency_errors:
+        app.add_exception_handler(error, _on_dependency_error)
 
 
 async def _on_fleet_error(_: Request, error: Exception) -> JSONResponse:
@@ -235,6 +240,7 @@ _HTTP_CODES = {
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
     413: "PAYLOAD_TOO_LARGE",
 }
 
@@ -256,6 +262,12 @@ async def _on_unavailable(request: Request, error: Exception) -> JSONResponse:
         return unexpected(request.url.path, error)
     log.warning("a dependency is unavailable", error=type(error).__name__, path=request.url.path)
     return error_response(Unavailable("a dependency of this request is unavailable, try again"))
+
+
+async def _on_dependency_error(request: Request, error: Exception) -> JSONResponse:
+    """Whatever the server did not like: only the log tells whether it was away or a query was wrong."""
+    log.error("a dependency has failed", path=request.url.path, exc_info=error)
+    return error_response(Unavailable("a dependency of this request has failed, try again"))
 
 
 def unexpected(path: str, error: Exception) -> JSONResponse:

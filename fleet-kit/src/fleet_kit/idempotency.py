@@ -5,21 +5,29 @@ repetition waits for the first and then sees its answer.
 """
 
 import hashlib
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
-from sqlalchemy import Column, DateTime, MetaData, Table, Text, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, DateTime, MetaData, Table, Text, func, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import DbSession, Sessions
-from fleet_kit.errors import Conflict
+from fleet_kit.errors import Conflict, Unavailable
+from fleet_kit.openapi import raises
 
 TABLE = "t_idempotency_keys"
-RETENTION = timedelta(days=7)
+RETENTION = timedelta(hours=24)
 """A request may be repeated with its key for so long, where the service has no setting for it."""
+KEYS_OF_AN_OWNER = 100_000
+"""Of more the oldest are forgotten."""
+_FORGET_EVERY = 1_000
+"""One of so many new keys looks whether there are too many: sorting them costs tenths of a second."""
+_CLAIMS = 3
+"""A claim that meets a key which is deleted before it is read is made so often."""
 _BATCH_ROWS = 5_000
 
 
@@ -49,23 +57,43 @@ class Idempotency:
         """The body that the first request with this key was answered with, None if this is the first.
 
         `owner`: whose key it is, mostly the organisation; keys of different owners do not meet. Raises
-        Conflict when the key was used for another request.
+        Conflict when the key was used for another request, Unavailable when it is deleted at every look.
         """
         if self._key is None:
             return None
         claim = upsert(_table).values(owner=owner, key=self._key, fingerprint=self._fingerprint)
-        await self._session.execute(claim.on_conflict_do_nothing())
-        where = (_table.c.owner == owner, _table.c.key == self._key)
-        row = (await self._session.execute(select(_table).where(*where))).one()
-        if row.fingerprint != self._fingerprint:
-            raise Conflict("this Idempotency-Key was used for another request", code="IDEMPOTENCY_KEY_REUSED")
-        return row.body
+        claim = claim.on_conflict_do_nothing()
+        for _ in range(_CLAIMS):
+            if (await self._session.execute(claim.returning(_table.c.key))).one_or_none() is not None:
+                if secrets.randbelow(_FORGET_EVERY) == 0:
+                    await self._forget_oldest(owner)
+                return None
+            row = (await self._session.execute(select(_table).where(*self._own(owner)))).one_or_none()
+            if row is None:  # deleted since the claim met it, because it was too old or one too many
+                continue
+            if row.fingerprint != self._fingerprint:
+                raise Conflict(
+                    "this Idempotency-Key was used for another request", code="IDEMPOTENCY_KEY_REUSED"
+                )
+            return row.body
+        raise Unavailable("this Idempotency-Key is being forgotten", retry_after=1)
+
+    def _own(self, owner: str) -> tuple[ColumnElement[bool], ...]:
+        return _table.c.owner == owner, _table.c.key == self._key
+
+    async def _forget_oldest(self, owner: str) -> None:
+        """Delete all but the youngest keys, and leave those that another request is deleting."""
+        owned = select(_table.c.key).where(_table.c.owner == owner)
+        # In a select of its own: FOR UPDATE would also lock the rows that OFFSET passes over.
+        old = owned.order_by(_table.c.created_at.desc()).offset(KEYS_OF_AN_OWNER)
+        free = owned.where(_table.c.key.in_(old), _table.c.key != self._key)
+        free = free.with_for_update(skip_locked=True)
+        await self._session.execute(_table.delete().where(_table.c.owner == owner, _table.c.key.in_(free)))
 
     async def remember(self, owner: str, body: Any) -> None:
-        """Keep the answer. It is stored: leave secrets out of it."""
+        """Keep the answer, or better the id of what was made. Leave secrets out, and what can be large."""
         if self._key is not None:
-            where = (_table.c.owner == owner, _table.c.key == self._key)
-            await self._session.execute(_table.update().where(*where).values(body=body))
+            await self._session.execute(_table.update().where(*self._own(owner)).values(body=body))
 
 
 async def delete_expired(sessions: Sessions) -> None:
@@ -93,6 +121,7 @@ async def fingerprint(request: Request) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@raises(Conflict)
 async def _idempotency(
     request: Request,
     session: DbSession,

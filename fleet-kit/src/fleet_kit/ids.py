@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 
@@ -11,3 +12,8 @@ def uuid7() -> UUID:
     value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | (0x7 << 76)
     return UUID(int=value & ~(0x3 << 62) | (0x2 << 62))
+
+
+def first_uuid7(moment: datetime) -> UUID:
+    """Sorts before every id made at that millisecond or later, and after all earlier ones."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

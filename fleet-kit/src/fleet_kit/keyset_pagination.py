@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from fleet_kit.errors import invalid
 from fleet_kit.pagination import Page, PageParams, encode_cursor
-from fleet_kit.schemas import check_json
+from fleet_kit.schemas import check_json, in_utc
 
 E = TypeVar("E")
 M = TypeVar("M", bound=BaseModel)
@@ -115,7 +115,4 @@ def _typed(column: Column, value: Any) -> Any:
         return date.fromisoformat(value)
     if kind is not datetime:
         return value
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("without an offset")
-    return moment
+    return in_utc(datetime.fromisoformat(value))

@@ -1,6 +1,7 @@
 """The outbox: events saved in the transaction of the change they describe."""
 
 import zlib
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -27,6 +28,10 @@ TABLE = "t_outbox"
 CHANNEL = "fleet_outbox"
 BUCKETS = 8
 """Aggregates are spread over this many buckets; one relay at a time works on a bucket."""
+NOBODY = UUID(int=0)
+"""Owner of events that belong to no organisation."""
+
+_UNSENT = text("sent_at IS NULL")
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -38,12 +43,14 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("event_id", Uuid, nullable=False, unique=True),
         Column("type", Text, nullable=False),
         Column("bucket", SmallInteger, nullable=False),
+        Column("owner", Uuid, nullable=False, server_default=text(f"'{NOBODY}'")),
         Column("aggregate", Text, nullable=False),
         Column("body", Text, nullable=False),
         Column("request_id", Text),
         Column("created_at", UtcDateTime, nullable=False, server_default=func.now()),
         Column("sent_at", UtcDateTime),
-        Index("ix_t_outbox_unsent", "bucket", "id", postgresql_where=text("sent_at IS NULL")),
+        Index("ix_t_outbox_unsent_by_owner", "bucket", "owner", "id", postgresql_where=_UNSENT),
+        Index("ix_t_outbox_unsent_by_aggregate", "aggregate", "id", postgresql_where=_UNSENT),
         Index("ix_t_outbox_sent_at", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
     )
 
@@ -77,6 +84,7 @@ def _row(event: FleetEvent) -> dict[str, object]:
         "event_id": event.id,
         "type": event.type,
         "bucket": bucket_of(event.subject),
+        "owner": event.organizationid or NOBODY,
         "aggregate": event.subject,
         "body": encode_event(event).decode(),
         "request_id": current_request_id(),

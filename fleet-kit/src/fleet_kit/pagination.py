@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
 from fastapi import Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from fleet_kit.errors import invalid
 
@@ -18,6 +18,8 @@ MAX_OFFSET = 1_000_000
 
 class Page(BaseModel, Generic[T]):
     """One page. With a cursor `total` and `page` are null; `next_cursor` is null on the last page."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     items: list[T]
     total: int | None = None

@@ -10,7 +10,9 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from fleet_kit.errors import Forbidden, NotFound, Unauthorized
+from fleet_kit.openapi import raises
 from fleet_kit.scope import Scope
+from fleet_kit.unproved_limit import mark_proved
 
 
 class Role(StrEnum):
@@ -55,16 +57,19 @@ class Principal:
             raise Forbidden(f"this needs the role {role}", details={"role": role})
 
 
+@raises(Unauthorized, when_changing=Forbidden)
 async def current_principal(request: Request) -> Principal:
     """The bearer of the request's token; raises Unauthorized, or Unavailable if it cannot be checked."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("send a token as `Authorization: Bearer …`")
     principal: Principal = await request.app.state.verifier.verify(token.strip())
+    mark_proved(request.scope)
     return principal
 
 
 def _at_least(role: Role) -> Callable[[Principal], Awaitable[Principal]]:
+    @raises(Forbidden)
     async def check(principal: Annotated[Principal, Depends(current_principal)]) -> Principal:
         principal.require(role)
         return principal
@@ -72,6 +77,7 @@ def _at_least(role: Role) -> Callable[[Principal], Awaitable[Principal]]:
     return check
 
 
+@raises(Forbidden)
 async def _platform_admin(principal: Annotated[Principal, Depends(current_principal)]) -> Principal:
     if not principal.is_admin:
         raise Forbidden("this is for the platform administrator")

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,19 +11,22 @@ import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy import MetaData, Row, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_contracts.topology import EVENTS_EXCHANGE
 from fleet_kit.availability import unexpected
 from fleet_kit.messaging import Publisher, PublishFailed
 from fleet_kit.notifications import Notifications
 from fleet_kit.outbox import CHANNEL, outbox_table
+from fleet_kit.outbox_schedule import next_events
 from fleet_kit.request_id import HEADER
 
 log = structlog.get_logger(__name__)
 _table = outbox_table(MetaData())
 _LOCK_CLASS = 0x0F1EE7
 BATCH = 200
+BATCH_SECONDS = 0.25
+"""Then the next bucket has its turn: the events of one aggregate are sent one after another."""
 KEEP_SENT = timedelta(days=1)
 PURGE_BATCH = 10_000
 """Events deleted in one transaction, which has to end before the statement's timeout."""
@@ -37,7 +41,8 @@ class OutboxRelay:
     """Polls the outbox; NOTIFY only wakes it earlier.
 
     Several may run: an advisory lock lets one relay at a time work on a bucket. An aggregate stops at its
-    first failure, so its events never overtake each other.
+    first failure, so its events never overtake each other. Organisations take turns: who has saved many
+    events does not keep others waiting.
     """
 
     def __init__(self, engine: AsyncEngine, publisher: Publisher, *, poll_seconds: float = 1.0) -> None:
@@ -82,7 +87,7 @@ class OutboxRelay:
     async def _relay_bucket(self, bucket: int) -> int:
         async with self._engine.begin() as connection:
             locked = await connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCK_CLASS, bucket)))
-            rows = await _unsent(connection, bucket) if locked else ()
+            rows = await next_events(connection, bucket, BATCH) if locked else ()
             if not rows:
                 return 0
             confirmed = await self._send(rows)
@@ -95,12 +100,15 @@ class OutboxRelay:
         groups: dict[str, list[Row[Any]]] = {}
         for row in rows:
             groups.setdefault(row.aggregate, []).append(row)
-        done = await asyncio.gather(*(self._send_in_order(group) for group in groups.values()))
+        until = time.monotonic() + BATCH_SECONDS
+        done = await asyncio.gather(*(self._send_in_order(group, until) for group in groups.values()))
         return list(itertools.chain.from_iterable(done))
 
-    async def _send_in_order(self, rows: Sequence[Row[Any]]) -> list[int]:
+    async def _send_in_order(self, rows: Sequence[Row[Any]], until: float) -> list[int]:
         confirmed: list[int] = []
         for row in rows:
+            if confirmed and time.monotonic() > until:
+                break
             headers = {HEADER.lower(): row.request_id} if row.request_id else {}
             try:
                 await self._publisher.publish(
@@ -127,13 +135,3 @@ class OutboxRelay:
                 deleted = (await connection.execute(delete(_table).where(_table.c.id.in_(old)))).rowcount
             total += deleted
         return total
-
-
-async def _unsent(connection: AsyncConnection, bucket: int) -> Sequence[Row[Any]]:
-    statement = (
-        select(_table)
-        .where(_table.c.bucket == bucket, _table.c.sent_at.is_(None))
-        .order_by(_table.c.id)
-        .limit(BATCH)
-    )
-    return (await connection.execute(statement)).all()

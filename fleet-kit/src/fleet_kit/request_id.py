@@ -5,7 +5,9 @@ from contextvars import ContextVar
 from uuid import uuid4
 
 HEADER = "X-Request-ID"
-_SANE = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+"""The gateway has the same rule; with two of them, header and body would show different ids."""
+
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -14,8 +16,13 @@ def current_request_id() -> str | None:
     return _current.get()
 
 
+def sane_request_id(candidate: object) -> str | None:
+    """The id if it is one that we take over, else None."""
+    return candidate if isinstance(candidate, str) and _SANE.fullmatch(candidate) else None
+
+
 def set_request_id(candidate: str | None) -> str:
     """Take over a sane id or make one."""
-    value = candidate if candidate and _SANE.match(candidate) else uuid4().hex
+    value = sane_request_id(candidate) or uuid4().hex
     _current.set(value)
     return value

@@ -6,13 +6,11 @@ from contextlib import suppress
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError
-from aiormq.exceptions import AMQPError as AiormqError
 from pydantic import ValidationError
 
 from fleet_contracts.events import TokenRevoked, TokenRevokedData, parse_event
 from fleet_contracts.topology import EVENTS_EXCHANGE
-from fleet_kit.messaging import connect
+from fleet_kit.messaging import BROKER_ERRORS, connect
 from fleet_kit.token_denylist import DenylistClient
 
 log = structlog.get_logger(__name__)
@@ -33,7 +31,7 @@ class RevocationListener:
     async def run(self) -> None:
         """Listen until cancelled, reconnecting after failures."""
         while True:
-            with suppress(AMQPError, AiormqError, OSError, TimeoutError, RuntimeError):
+            with suppress(*BROKER_ERRORS):
                 await self._session()
             await asyncio.sleep(1)
 
@@ -49,7 +47,7 @@ class RevocationListener:
             await queue.consume(self._on_message, no_ack=True)
             await closed.wait()
         finally:
-            with suppress(AMQPError, AiormqError, OSError, TimeoutError, RuntimeError):
+            with suppress(*BROKER_ERRORS):
                 async with asyncio.timeout(2):
                     await connection.close()
 

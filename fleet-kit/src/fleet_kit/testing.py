@@ -19,6 +19,17 @@ T = TypeVar("T")
 ISSUER, AUDIENCE = "fleet-signing", "fleet"
 
 
+class ManualClock:
+    """Seconds that pass when the test says so; called like time.monotonic."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """The present second."""
+        return self.now
+
+
 class NothingRevoked:
     """A denylist for tests that are not about revocation; `revoked` may be filled."""
 

@@ -14,6 +14,9 @@ READY_KEY = "denylist:ready"
 """Present (for a few seconds at a time) only while Redis holds every revoked token; see signing-service."""
 
 
+PURGE_EVERY_SECONDS = 60
+
+
 def entry_key(identifier: str) -> str:
     """Redis key of a revoked token (`jti`) or session (`sid`)."""
     return f"denylist:{identifier}"
@@ -37,12 +40,16 @@ class DenylistClient:
         self.reads, self._http = BatchedReads(redis), http
         self._url = f"{signing_url}/internal/tokens/check"
         self._local: dict[str, float] = {}
+        self._purge_at = 0.0
         self._guard = RedisGuard("asking signing-service")
 
     def remember(self, identifier: str, expires_at: float) -> None:
         """Refuse a `jti` or `sid` from now on without asking anybody; `expires_at` in epoch seconds."""
         now = time.time()
-        self._local = {name: until for name, until in self._local.items() if until > now}
+        # Not at each one: where people log in and out all day, what is remembered grows long.
+        if now >= self._purge_at:
+            self._local = {name: until for name, until in self._local.items() if until > now}
+            self._purge_at = now + PURGE_EVERY_SECONDS
         self._local[identifier] = expires_at
 
     async def is_revoked(self, jti: str, sid: str) -> bool:

@@ -17,6 +17,7 @@ from jose import JWTError, jwt
 
 from fleet_kit.errors import Unauthorized, Unavailable
 from fleet_kit.principal import Principal, Role
+from fleet_kit.shared_call import SharedCall
 from fleet_kit.token_denylist import Denylist
 
 ALGORITHM = "ES256"
@@ -40,29 +41,48 @@ class KeySource(Protocol):
 
 
 class JwksClient:
-    """Public keys fetched from signing-service, kept in memory, asked again for an unknown `kid`."""
+    """Public keys fetched from signing-service, kept in memory, asked again for an unknown `kid`.
 
-    def __init__(self, http: httpx.AsyncClient, signing_url: str, *, every_seconds: float = 600) -> None:
+    Nobody waits for a key that is known. Others wait for the one question that is under way, which is asked
+    again after a pause, however many tokens come.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        signing_url: str,
+        *,
+        every_seconds: float = 600,
+        pause_seconds: float = 5,
+        failure_pause_seconds: float = 1,
+    ) -> None:
         self._http, self._url = http, f"{signing_url}/api/v1/auth/jwks.json"
-        self._every, self._keys, self._asked = every_seconds, dict[str, Jwk](), float("-inf")
+        self._every, self._pause, self._failure_pause = every_seconds, pause_seconds, failure_pause_seconds
+        self._keys, self._fetch = dict[str, Jwk](), SharedCall(self._ask)
+        self._not_before, self._fresh_until = float("-inf"), float("-inf")
 
     async def key(self, kid: str) -> Jwk | None:
         """See KeySource; asks at most once in five seconds for ids that nobody knows."""
-        age = time.monotonic() - self._asked
-        if age > self._every or (kid not in self._keys and age > 5):
+        may_ask = time.monotonic() >= self._not_before
+        if kid in self._keys:
+            if may_ask and time.monotonic() >= self._fresh_until:
+                self._fetch.start()
+        elif may_ask or self._fetch.under_way:
             await self._fetch()
+        if not self._keys:
+            raise Unavailable("tokens cannot be checked at the moment")
         return self._keys.get(kid)
 
-    async def _fetch(self) -> None:
+    async def _ask(self) -> None:
         try:
             response = await self._http.get(self._url)
             response.raise_for_status()
             self._keys = {key["kid"]: key for key in response.json()["keys"]}
-            self._asked = time.monotonic()
+            self._fresh_until, pause = time.monotonic() + self._every, self._pause
         except (httpx.HTTPError, ValueError, KeyError) as error:
             log.warning("cannot fetch the public keys", error=repr(error))
-            if not self._keys:
-                raise Unavailable("tokens cannot be checked at the moment") from error
+            pause = self._failure_pause
+        self._not_before = time.monotonic() + pause
 
 
 class TokenVerifier:

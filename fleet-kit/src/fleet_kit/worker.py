@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
+import uvicorn
 import uvloop
 from fastapi import FastAPI
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 Job = Callable[[], Awaitable[None]]
 DRAIN_SECONDS = 20
 """How long a stopping worker may finish the batch that it has in hand."""
+HEALTH_SECONDS = 2
+"""And the answers about its health."""
 
 
 async def run_worker(
@@ -37,13 +40,12 @@ async def run_worker(
     stopping = asyncio.Event()
     _on_signal(stopping)
     tasks = [asyncio.create_task(_job(job), name=title) for title, job in jobs.items()]
-    health = asyncio.create_task(_serve_health(name, settings, checks))
+    health = _health_server(name, settings, checks)
+    serving = asyncio.create_task(health._serve(), name="health")
     waiter = asyncio.create_task(stopping.wait())
     done, _ = await asyncio.wait({*tasks, waiter}, return_when=asyncio.FIRST_COMPLETED)
     await _drain(tasks, stops)
-    health.cancel()
-    with suppress(asyncio.CancelledError, SystemExit):
-        await health
+    await _end(health, serving)
     for task in done - {waiter}:
         error = task.exception()
         log.error("job ended", job=task.get_name(), exc_info=error)
@@ -95,11 +97,19 @@ def _on_signal(stopping: asyncio.Event) -> None:
         loop.add_signal_handler(number, stopping.set)
 
 
-async def _serve_health(name: str, settings: ServiceSettings, checks: Mapping[str, Check]) -> None:
+def _health_server(name: str, settings: ServiceSettings, checks: Mapping[str, Check]) -> uvicorn.Server:
     app = FastAPI(title=name, openapi_url=None)
     add_health(app, lambda: checks)
     add_metrics(app)
     instance = server(app, settings.host, settings.worker_port)
     instance.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    with suppress(asyncio.CancelledError):
-        await instance._serve()
+    return instance
+
+
+async def _end(health: uvicorn.Server, serving: "asyncio.Task[None]") -> None:
+    """End the server as it ends itself: a cancelled one logs a traceback. An answer that lasts is cut off."""
+    health.should_exit = True
+    await asyncio.wait({serving}, timeout=HEALTH_SECONDS)
+    serving.cancel()
+    with suppress(asyncio.CancelledError, SystemExit):
+        await serving

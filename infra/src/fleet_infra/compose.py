@@ -11,7 +11,7 @@ import httpx
 
 from fleet_infra.access import addresses, write_access
 from fleet_infra.compose_files import write_files
-from fleet_infra.demo import give_sims, register_owner
+from fleet_infra.demo import give_sims, grant_owner, register_owner
 from fleet_infra.errors import CannotStart
 from fleet_infra.layout import Layout
 from fleet_infra.secret_store import Secrets
@@ -36,8 +36,10 @@ def up(layout: Layout, settings: FleetSettings) -> dict[str, Any]:
         owner = register_owner(settings, secrets)
         _run(layout, "--profile", "simulator", "up", "-d")
         _wait_simulator(layout)
-        if owner is not None and settings.sandbox_sims:
-            give_sims(settings, secrets, owner)
+        if not settings.carrier_url:
+            grant_owner(settings, secrets)
+            if owner is not None and settings.sandbox_sims:
+                give_sims(settings, secrets, owner)
     return content
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fleet_contracts.topology import DEVICES_VHOST
 from fleet_infra.scratch import REDIS_DATABASES, Addresses
 from fleet_infra.servers.base import NotReady, Server, wait_ready
 from fleet_infra.servers.mongo import MongoServer
@@ -121,4 +122,10 @@ class ContainerServers:
                 if time.monotonic() > deadline:
                     raise NotReady(f"rabbitmq: {error!r}") from error
             time.sleep(0.3)
-        self._running["rabbitmq"].exec(["rabbitmq-plugins", "enable", "rabbitmq_mqtt"])
+        for command in (
+            ["rabbitmqctl", "add_vhost", DEVICES_VHOST],
+            ["rabbitmqctl", "set_permissions", "-p", DEVICES_VHOST, "test", ".*", ".*", ".*"],
+            ["rabbitmqctl", "eval", f'application:set_env(rabbitmq_mqtt, vhost, <<"{DEVICES_VHOST}">>).'],
+            ["rabbitmq-plugins", "enable", "rabbitmq_mqtt"],
+        ):
+            self._running["rabbitmq"].exec(command)

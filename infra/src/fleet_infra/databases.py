@@ -46,9 +46,12 @@ async def _make_database(
 
 
 def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bool) -> None:
-    """Run a service's migrations, unless those of the very same code ran before on the same data."""
+    """Run a service's migrations, unless the same code did with the same settings on the same data.
+
+    A service whose settings are impossible says so here, before it would be started again and again.
+    """
     mark = layout.home / "migrated" / name
-    fingerprint = _fingerprint(layout.root / f"{name}-service" / "src")
+    fingerprint = _fingerprint(layout.root / f"{name}-service" / "src", environment)
     if not fresh and mark.exists() and mark.read_text(encoding="utf-8") == fingerprint:
         return
     result = subprocess.run(
@@ -65,8 +68,8 @@ def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bo
     mark.write_text(fingerprint, encoding="utf-8")
 
 
-def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
+def _fingerprint(folder: Path, environment: dict[str, str]) -> str:
+    digest = hashlib.sha256(repr(sorted(environment.items())).encode())
     for file in sorted(folder.rglob("*.py")):
         digest.update(f"{file.relative_to(folder)}\0".encode())
         digest.update(file.read_bytes())

@@ -13,6 +13,13 @@ from fleet_infra.settings import FleetSettings
 SYNC_SECONDS = 20
 """Longest wait for the first look at the carrier; what is not there by then can be claimed later."""
 AT_ONCE = 200
+GRANT = {
+    "budget_per_month": "1000.00",
+    "currency": "EUR",
+    "sms_per_month": 1000,
+    **dict.fromkeys(("orders", "top_ups", "extensions", "sms", "tickets", "resets"), True),
+}
+"""What the owner may do in the sandbox's account, where the money is not real."""
 FIRST_JOBS = ("sync_usage", "sync_events", "forecast_quotas")
 """Jobs that would else come up to a day later, because nobody owned a SIM when they first ran."""
 
@@ -30,6 +37,16 @@ def register_owner(settings: FleetSettings, secrets: Secrets) -> str | None:
     return str(answer.json()["organization_id"])
 
 
+def grant_owner(settings: FleetSettings, secrets: Secrets) -> None:
+    """As platform administrator: grant the owner everything, unless its grant was ever set before."""
+    with _client(settings) as http:
+        _log_in(http, settings.demo_email, secrets.demo_password)
+        owner = http.get("/auth/me").raise_for_status().json()["organization_id"]
+        _log_in_as_admin(http, settings, secrets)
+        if http.get(f"/sim/grants/{owner}").raise_for_status().json()["changed_at"] is None:
+            http.put(f"/sim/grants/{owner}", json=GRANT).raise_for_status()
+
+
 def give_sims(settings: FleetSettings, secrets: Secrets, owner: str) -> None:
     """As platform administrator: have the carrier's SIMs listed, then claim them for the owner."""
     with _client(settings) as http:
@@ -42,7 +59,11 @@ def give_sims(settings: FleetSettings, secrets: Secrets, owner: str) -> None:
 
 
 def _log_in_as_admin(http: httpx.Client, settings: FleetSettings, secrets: Secrets) -> None:
-    credentials = {"email": settings.admin_email, "password": secrets.admin_password}
+    _log_in(http, settings.admin_email, secrets.admin_password)
+
+
+def _log_in(http: httpx.Client, email: str, password: str) -> None:
+    credentials = {"email": email, "password": password}
     token = http.post("/auth/login", json=credentials).raise_for_status().json()["access_token"]
     http.headers["Authorization"] = f"Bearer {token}"
 

@@ -1,4 +1,6 @@
+import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -13,3 +15,8 @@ def write_private(path: Path, text: str) -> None:
     ) as file:
         file.write(text)
     fresh.replace(path)
+
+
+def digest(contents: Iterable[bytes]) -> str:
+    """One for all of them in their order, in hexadecimal digits."""
+    return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in contents)).hexdigest()

@@ -9,16 +9,18 @@ from typing import Any
 from fleet_infra import gateway, supervisor_config
 from fleet_infra.access import access, write_access
 from fleet_infra.databases import DATABASES, make_databases, migrate
-from fleet_infra.demo import give_sims, register_owner
+from fleet_infra.demo import give_sims, grant_owner, register_owner
 from fleet_infra.errors import CannotStart
 from fleet_infra.fleet_servers import FleetServers, fleet_servers
 from fleet_infra.health import wait_healthy
 from fleet_infra.layout import Layout
 from fleet_infra.programs import program_groups, service_environment
 from fleet_infra.progress import Steps
-from fleet_infra.secret_store import Secrets, load_secrets, make_signing_key
+from fleet_infra.sandbox_state import make_sandbox_folder
+from fleet_infra.secret_store import Secrets, lend_signing_key, load_secrets, make_signing_key
 from fleet_infra.servers import Server, wait_ready
-from fleet_infra.servers.ports import is_taken
+from fleet_infra.servers.accounts import service_account
+from fleet_infra.servers.ports import is_taken, lowest_port
 from fleet_infra.settings import FleetSettings
 from fleet_infra.supervisor import Supervisor
 from fleet_infra.teardown import stop_orphans
@@ -48,6 +50,8 @@ class Fleet:
         self.layout.make()
         secrets = load_secrets(self.layout.secrets_file)
         make_signing_key(self.layout.signing_key)
+        lend_signing_key(self.layout)
+        make_sandbox_folder(self.layout)
         servers = fleet_servers(self.layout, self.settings, secrets)
         if not self.supervisor.is_running():
             stop_orphans(self.layout)
@@ -61,9 +65,11 @@ class Fleet:
                 self.supervisor.start_group("simulator")
                 self._await_pid("device-simulator")
                 content = self._publish_access(secrets, servers)
-            if owner is not None and self.settings.sandbox_sims:
+            if not self.settings.carrier_url:  # a real carrier's SIMs and money are not for trying
                 with steps.step("SIM cards"):
-                    give_sims(self.settings, secrets, owner)
+                    grant_owner(self.settings, secrets)
+                    if owner is not None and self.settings.sandbox_sims:
+                        give_sims(self.settings, secrets, owner)
         return content
 
     def _refuse_taken_ports(self) -> None:
@@ -74,7 +80,12 @@ class Fleet:
         for name, port in self.settings.ports().items():
             address = self.settings.bind_address if name in OUTSIDE_PORTS else "127.0.0.1"
             try:
-                if port not in ours and is_taken(port, address):
+                if port not in ours and self._is_out_of_reach(name, port):
+                    refused.append(
+                        f"{name}={port} is not possible: its program does not run as root, which ports below "
+                        f"{lowest_port()} are for; choose another in .env, and forward this one to it."
+                    )
+                elif port not in ours and is_taken(port, address):
                     refused.append(
                         f"Port {port} is taken by another program: set {name} in .env to a free one."
                     )
@@ -83,6 +94,11 @@ class Fleet:
         if refused:
             raise CannotStart("\n".join(refused))
         record.write_text(json.dumps(self.settings.ports()), encoding="utf-8")
+
+    @staticmethod
+    def _is_out_of_reach(name: str, port: int) -> bool:
+        """Of root's programs only nginx opens its port before it becomes another user."""
+        return service_account() is not None and name != "GATEWAY_PORT" and port < lowest_port()
 
     def _prepare(self, steps: Steps, secrets: Secrets, servers: FleetServers) -> None:
         with steps.step("Files"), ThreadPoolExecutor() as pool:

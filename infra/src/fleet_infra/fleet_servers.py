@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fleet_infra.broker_config import Listeners, rabbitmq_conf
 from fleet_infra.broker_users import BROKER_ADMIN, broker_users
 from fleet_infra.definitions import definitions_json
+from fleet_infra.device_limits import DeviceLimits
 from fleet_infra.layout import Layout
 from fleet_infra.secret_store import Secrets
 from fleet_infra.servers import MongoServer, PostgresServer, RabbitServer, RedisServer, Server
@@ -32,7 +33,7 @@ def fleet_servers(layout: Layout, settings: FleetSettings, secrets: Secrets) -> 
         postgres=PostgresServer(layout.home / "postgres", settings.postgres_port, secrets.postgres_admin),
         redis=RedisServer(layout.home / "redis", settings.redis_port, secrets.redis),
         rabbitmq=_broker(layout, settings, secrets),
-        mongo=MongoServer(layout.home / "mongo", settings.mongo_port),
+        mongo=MongoServer(layout.home / "mongo", settings.mongo_port, secrets.mongo),
     )
 
 
@@ -57,7 +58,7 @@ def _broker(layout: Layout, settings: FleetSettings, secrets: Secrets) -> Rabbit
         distribution=settings.rabbitmq_distribution_port,
         mapper=settings.epmd_port,
     )
-    definitions = definitions_json(broker_users(secrets))
+    definitions = definitions_json(broker_users(secrets), DeviceLimits(settings.mqtt_max_connections))
     return RabbitServer(
         folder,
         ports,

@@ -8,6 +8,8 @@ import httpx
 from fleet_infra.programs import services
 from fleet_infra.settings import FleetSettings
 
+WORKING = ("ok", "degraded")
+
 
 class Unhealthy(Exception):
     """Processes that were not well in time, with what they said."""
@@ -35,7 +37,7 @@ def wait_healthy(settings: FleetSettings, timeout: float) -> None:
             answers = dict(
                 zip(urls, pool.map(lambda url: ask(client, url), list(urls.values())), strict=True)
             )
-            answers = {name: answer for name, answer in answers.items() if answer != "ok"}
+            answers = {name: answer for name, answer in answers.items() if not answer.startswith(WORKING)}
             urls = {name: urls[name] for name in answers}
             if answers and time.monotonic() > deadline:
                 raise Unhealthy(answers)
@@ -43,11 +45,15 @@ def wait_healthy(settings: FleetSettings, timeout: float) -> None:
 
 
 def ask(client: httpx.Client, url: str) -> str:
-    """`ok`, or what the process answered instead."""
+    """`ok`, `degraded` with what an operator has to look at, or what the process answered instead."""
     try:
         answer = client.get(url)
     except httpx.HTTPError as error:
         return f"no answer ({type(error).__name__})"
-    if answer.status_code == httpx.codes.OK:
-        return "ok"
-    return f"{answer.status_code} {answer.text[:300]}"
+    if answer.status_code != httpx.codes.OK:
+        return f"{answer.status_code} {answer.text[:300]}"
+    body = answer.json()
+    if body["status"] == "degraded":
+        found = "; ".join(f"{name}: {text}" for name, text in body["checks"].items() if text != "ok")
+        return f"degraded ({found})"
+    return "ok"

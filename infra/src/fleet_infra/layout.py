@@ -39,6 +39,17 @@ class Layout:
         return self.home / "signing-key.pem"
 
     @property
+    def service_key(self) -> Path:
+        """Where signing-service reads that key: a copy that is its user's, where it has a user of its own."""
+        folder = self.home / "signing"
+        return folder.resolve() / "signing-key.pem" if folder.is_symlink() else self.signing_key
+
+    @property
+    def sandbox(self) -> Path:
+        """What the carrier's sandbox keeps between runs."""
+        return self.home / "sandbox"
+
+    @property
     def access_file(self) -> Path:
         """Addresses and logins for people and tests."""
         return self.home / "access.json"

@@ -7,11 +7,14 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fleet_contracts.topology import QUEUES
 from fleet_infra.broker_config import Listeners, rabbitmq_conf
-from fleet_infra.definitions import BrokerUser, definitions_json
+from fleet_infra.definitions import EVERYTHING, BrokerUser, definitions_json
+from fleet_infra.device_limits import DeviceLimits
 from fleet_infra.servers.mongo import MongoServer
+from fleet_infra.servers.outside import remove_data
 from fleet_infra.servers.ports import free_ports
-from fleet_infra.servers.postgres import PostgresServer, remove_cluster
+from fleet_infra.servers.postgres import PostgresServer
 from fleet_infra.servers.rabbitmq import RabbitPorts, RabbitServer
 from fleet_infra.servers.redis import RedisServer
 from fleet_infra.servers.runner import Runner
@@ -56,7 +59,7 @@ class ScratchServers:
         self.redis = RedisServer(
             self._folder / "redis", redis, self._password, durable, databases=REDIS_DATABASES
         )
-        self.mongo = MongoServer(self._folder / "mongo", mongo, durable)
+        self.mongo = MongoServer(self._folder / "mongo", mongo, self._password, durable)
         ports = RabbitPorts(amqp, mqtt, management, metrics, distribution, mapper)
         self.rabbitmq = scratch_broker(self._folder / "rabbitmq", ports, self._password)
 
@@ -84,7 +87,8 @@ class ScratchServers:
         import shutil
 
         self._runner.stop()
-        remove_cluster(self._folder / "postgres")
+        for server in (self.postgres, self.redis, self.rabbitmq, self.mongo):
+            remove_data(server.folder)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -98,11 +102,10 @@ def scratch_broker(folder: Path, ports: RabbitPorts, password: str) -> RabbitSer
         prometheus_port=ports.prometheus,
         prometheus_address="127.0.0.1",
     )
-    admin = BrokerUser("test", password, ".*", ".*", ".*", ("administrator",))
+    admin = BrokerUser("test", password, dict.fromkeys(QUEUES, EVERYTHING), ("administrator",))
+    definitions = definitions_json([admin], DeviceLimits(max_connections=1000))
     file = str(folder.absolute() / "definitions.json")
-    return RabbitServer(
-        folder, ports, rabbitmq_conf(listeners, file, None), definitions_json([admin]), "test", password
-    )
+    return RabbitServer(folder, ports, rabbitmq_conf(listeners, file, None), definitions, "test", password)
 
 
 SHARED = "FLEET_TEST_SERVERS"

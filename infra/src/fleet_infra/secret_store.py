@@ -9,6 +9,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from fleet_infra.files import write_private
+from fleet_infra.layout import Layout
+from fleet_infra.servers.accounts import python_account
+from fleet_infra.servers.outside import give, is_outside, move_outside, remove_data
 
 
 def _secret() -> str:
@@ -47,6 +50,18 @@ def load_secrets(file: Path) -> Secrets:
     write_private(file, json.dumps(asdict(store), indent=1) + "\n")
     file.chmod(0o600)
     return store
+
+
+def lend_signing_key(layout: Layout) -> None:
+    """Copy the key that signs tokens to where signing-service's own user can read it, where it has one."""
+    account, folder = python_account(), layout.home / "signing"
+    if account is None:
+        remove_data(folder)
+        return
+    if not is_outside(folder):
+        move_outside(folder, account)
+    write_private(layout.service_key, layout.signing_key.read_text(encoding="utf-8"))
+    give(folder.resolve(), account)
 
 
 def make_signing_key(file: Path) -> None:

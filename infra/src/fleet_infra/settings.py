@@ -4,10 +4,15 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fleet_infra import env_file as dotenv
+
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+REGISTRATIONS_PER_DAY = 20
+"""As in signing-service."""
 
 
 class SettingsRefused(Exception):
@@ -18,6 +23,7 @@ class FleetSettings(BaseSettings):
     """Ports, addresses and sizes. Descriptions are what .env.example says."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+    _of_services: dict[str, str] = PrivateAttr(default_factory=dict)
 
     bind_address: str = Field(
         "127.0.0.1", description="where the gateway and the MQTT port listen; all else stays on 127.0.0.1"
@@ -56,10 +62,53 @@ class FleetSettings(BaseSettings):
     registration: Literal["open", "invited", "closed"] | None = Field(
         None,
         description="who may register: anybody (open), or only the platform administrator (invited, closed); "
-        "without a value open while BIND_ADDRESS is loopback and the carrier is the sandbox",
+        "without a value open while BIND_ADDRESS is loopback, GATEWAY_TRUSTED_PROXIES empty and the carrier "
+        "the sandbox",
+    )
+    gateway_trusted_proxies: str = Field(
+        "",
+        description="addresses and networks of the proxies in front of the gateway (TLS, load balancers), "
+        "separated by commas: their X-Forwarded-For tells the client's address; empty: nobody's does",
+    )
+    mqtt_max_connections: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="MQTT sessions that the broker takes at a time, of all devices",
+    )
+    telemetry_bytes_per_second: int = Field(
+        256 * 1024,
+        ge=1024,
+        le=2**40,
+        description="bytes of readings a second that one organisation may send: over HTTP always, over MQTT "
+        "while readings wait to be stored",
+    )
+    device_bytes_per_second: int = Field(
+        64 * 1024,
+        ge=256,
+        le=2**40,
+        description="bytes of readings a second that one device may send over MQTT while readings wait",
+    )
+    telemetry_burst_bytes: int = Field(
+        1024 * 1024,
+        ge=1024 * 1024,
+        le=2**40,
+        description="bytes of readings that one organisation may send over HTTP at once",
+    )
+    registrations_per_day: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="attempts to register that strangers may make a day from one address (of IPv6: one /64), "
+        "0 for no limit; without a value 0 where REGISTRATION has none and is open, else 20",
     )
     sim_devices: int = Field(25, ge=0, le=10_000, description="simulated devices; 0 starts no simulator")
     sim_rate: float = Field(1.0, gt=0, le=1000, description="readings per second of each simulated device")
+    carrier_url: str = Field(
+        "",
+        pattern=r"^(https?://[^@?#\s]+)?$",
+        description="base address of a real carrier's API; without a value the sandbox",
+    )
     sandbox_sims: int = Field(100, ge=0, le=1_000_000, description="SIM cards in the carrier's sandbox")
     telemetry_retention_days: int = Field(90, ge=1, le=3650, description="how long readings are kept, days")
     device_offline_after_seconds: int = Field(
@@ -72,10 +121,32 @@ class FleetSettings(BaseSettings):
         ipaddress.ip_address(value)
         return value
 
-    def registration_mode(self, *, sandbox: bool = True) -> str:
-        """`registration`, or what suits where the gateway listens and who the carrier is."""
-        private = sandbox and ipaddress.ip_address(self.bind_address).is_loopback
-        return self.registration or ("open" if private else "closed")
+    @field_validator("gateway_trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks = [ipaddress.ip_network(entry.strip()) for entry in value.split(",") if entry.strip()]
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("whoever trusts every address lets each client choose its own")
+        return ",".join(map(str, networks))
+
+    def trusted_proxies(self) -> list[str]:
+        """`gateway_trusted_proxies`, each in the notation of networks."""
+        return [entry for entry in self.gateway_trusted_proxies.split(",") if entry]
+
+    def registration_mode(self) -> str:
+        """`registration`, or what suits where the gateway listens, behind what, and who the carrier is."""
+        return self.registration or ("open" if self._is_private() else "closed")
+
+    def registration_limit(self) -> int:
+        """`registrations_per_day`, or no limit where registration is open because no stranger can come."""
+        if self.registrations_per_day is not None:
+            return self.registrations_per_day
+        return 0 if self.registration is None and self._is_private() else REGISTRATIONS_PER_DAY
+
+    def _is_private(self) -> bool:
+        """No stranger can come: neither to the gateway itself, nor through a proxy in front of it."""
+        outside = self.carrier_url or self.gateway_trusted_proxies
+        return not outside and ipaddress.ip_address(self.bind_address).is_loopback
 
     @property
     def reach(self) -> str:
@@ -88,6 +159,11 @@ class FleetSettings(BaseSettings):
         host = f"[{self.reach}]" if ":" in self.reach else self.reach
         return f"http://{host.replace('127.0.0.1', 'localhost')}:{self.gateway_port}"
 
+    @property
+    def of_services(self) -> dict[str, str]:
+        """Settings in `.env` that are no setting of the fleet but of some of its services."""
+        return self._of_services
+
     def ports(self) -> dict[str, int]:
         """Every port under the name of its variable."""
         return {
@@ -97,11 +173,17 @@ class FleetSettings(BaseSettings):
 
 def load(env_file: Path) -> FleetSettings:
     """Read `.env` and the environment; raises SettingsRefused."""
+    of_fleet = {name.upper() for name in FleetSettings.model_fields}
+    if sentences := dotenv.unknown(env_file, of_fleet):
+        raise SettingsRefused("\n".join(sentences))
     try:
         settings = FleetSettings(_env_file=env_file)
     except ValidationError as error:
         raise SettingsRefused("\n".join(_sentence(entry) for entry in error.errors())) from error
     refuse_shared_ports(settings)
+    settings._of_services = {
+        name: value for name, value in dotenv.read(env_file).items() if name not in of_fleet
+    }
     return settings
 
 
@@ -126,6 +208,8 @@ def example() -> str:
         "# Settings of a fleet on one machine. Copy to .env and change what you need;",
         "# every value below is the default.",
         "# Secrets are not here: `make up` makes them once, in .fleet/.",
+        "# Without containers, settings of single services (such as DEVICE_MAX_SESSIONS) can stand here too:",
+        "# what they mean is in settings.py of the service. Any other name is refused.",
         "",
     ]
     for name, field in FleetSettings.model_fields.items():

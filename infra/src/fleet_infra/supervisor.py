@@ -1,5 +1,6 @@
 """supervisord: starting it, asking it, stopping it."""
 
+import contextlib
 import http.client
 import os
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +27,11 @@ INHERITED_VARIABLES = (
     "SSL_CERT_DIR",
 )
 """What programs get of our environment; anything else might be taken for one of their settings."""
+
+UP = ("RUNNING", "STARTING", "BACKOFF")
+"""States of a program that supervisord runs or is about to run."""
+STOP_SECONDS = 120
+"""Longest wait for programs to end; each is killed after a time of its own, which is shorter."""
 
 
 def inherited_environment() -> dict[str, str]:
@@ -88,8 +95,9 @@ class Supervisor:
         if not self.is_running():
             return False
         processes = self._own_tree()
+        self._stop_groups(self._priorities())
         self._call("shutdown")
-        _, alive = psutil.wait_procs(processes, timeout=120)
+        _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
         for process in alive:
             process.kill()
         return True
@@ -97,8 +105,8 @@ class Supervisor:
     def start_group(self, name: str) -> None:
         """Start what is not running of a group, without waiting."""
         for info in self.processes():
-            if info["group"] == name and info["statename"] not in {"RUNNING", "STARTING", "BACKOFF"}:
-                self._call("startProcess", f"{name}:{info['name']}", False)
+            if info["group"].partition(".")[0] == name and info["statename"] not in UP:
+                self._call("startProcess", f"{info['group']}:{info['name']}", False)
 
     def processes(self) -> list[dict[str, Any]]:
         """supervisord's own account of every program."""
@@ -106,21 +114,45 @@ class Supervisor:
 
     def stop_program(self, group: str, name: str) -> None:
         """Stop one program and wait until it is gone; it stays away until its group is started."""
-        self._call("stopProcess", f"{group}:{name}", True)
+        self._call("stopProcess", f"{group}.{name}:{name}", True)
 
     def restart(self, group: str, name: str) -> None:
         """Stop and start one program."""
         self.stop_program(group, name)
-        self._call("startProcess", f"{group}:{name}", False)
+        self._call("startProcess", f"{group}.{name}:{name}", False)
 
     def _update(self) -> None:
         """Take over a changed configuration: only what changed is stopped."""
+        before = self._priorities()
         added, changed, removed = cast(list[list[list[str]]], self._call("reloadConfig"))[0]
+        self._stop_groups({group: before.get(group, 0) for group in [*changed, *removed]})
         for group in [*changed, *removed]:
-            self._call("stopProcessGroup", group, True)
             self._call("removeProcessGroup", group)
         for group in [*added, *changed]:
             self._call("addProcessGroup", group)
+
+    def _priorities(self) -> dict[str, int]:
+        """Of supervisord's groups, each of which is one program: higher stops first."""
+        entries = cast(list[dict[str, Any]], self._call("getAllConfigInfo"))
+        return {entry["group"]: entry["group_prio"] for entry in entries}
+
+    def _stop_groups(self, priorities: Mapping[str, int]) -> None:
+        """Stop them and wait until all are gone; those of one priority side by side."""
+        for priority in sorted(set(priorities.values()), reverse=True):
+            groups = {group for group, known in priorities.items() if known == priority}
+            deadline = time.monotonic() + STOP_SECONDS
+            while self._ask_to_stop(groups) and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+    def _ask_to_stop(self, groups: set[str]) -> bool:
+        """Whether any of their programs is still there."""
+        alive = [info for info in self.processes() if info["group"] in groups]
+        alive = [info for info in alive if info["statename"] in {*UP, "STOPPING"}]
+        for info in alive:
+            if info["statename"] in UP:
+                with contextlib.suppress(xmlrpc.client.Fault):  # it may have ended by itself meanwhile
+                    self._call("stopProcess", f"{info['group']}:{info['name']}", False)
+        return bool(alive)
 
     def _call(self, method: str, *arguments: Any) -> Any:
         server = xmlrpc.client.ServerProxy(

@@ -1,15 +1,15 @@
 """supervisord's configuration: how each program is started, restarted, stopped and logged."""
 
-import hashlib
 import os
 import resource
 import shlex
 from collections.abc import Sequence
 
-from fleet_infra.files import write_private
+from fleet_infra.files import digest, write_private
 from fleet_infra.layout import Layout
 from fleet_infra.programs import Groups
 from fleet_infra.servers import Process
+from fleet_infra.servers.accounts import as_user
 
 WANTED_FILES = 16_384
 """Open files for each program, where the system allows as many."""
@@ -56,6 +56,13 @@ stdout_logfile_backups=3
 redirect_stderr=true
 """
 
+# supervisord replaces a group as a whole: each program is one, so that only what changed is replaced.
+GROUP = """
+[group:{group}.{name}]
+programs={name}
+priority={number}
+"""
+
 # Takes the program's environment and notes, at every start, the id of the process that it becomes: in a file
 # and in access.json. $1: folder, $2: name.
 LAUNCHER = """#!/bin/sh
@@ -81,11 +88,9 @@ def write_configuration(layout: Layout, groups: Groups) -> None:
         files=_open_files(),
     )
     for number, (group, processes) in enumerate(groups.items(), start=1):
-        text += "".join(_program(layout, process) for process in processes)
         for process in processes:
+            text += _program(layout, process) + GROUP.format(group=group, name=process.name, number=number)
             write_private(layout.environment / process.name, _environment(process))
-        names = ",".join(process.name for process in processes)
-        text += f"\n[group:{group}]\nprograms={names}\npriority={number}\n" if processes else ""
     write_private(layout.supervisor_conf, text)
 
 
@@ -101,17 +106,12 @@ def launch_command(layout: Layout, name: str, command: Sequence[str]) -> list[st
 
 
 def _program(layout: Layout, process: Process) -> str:
-    drop = (
-        ["setpriv", f"--reuid={process.user}", f"--regid={process.user}", "--init-groups"]
-        if process.user
-        else []
-    )
-    command = shlex.join(launch_command(layout, process.name, [*drop, *process.command]))
+    command = shlex.join(launch_command(layout, process.name, [*as_user(process.user), *process.command]))
     return PROGRAM.format(
         name=process.name,
         command=command.replace("%", "%%"),
         directory=process.directory,
-        fingerprint=hashlib.sha256(_environment(process).encode()).hexdigest(),
+        fingerprint=digest([_environment(process).encode(), *(file.read_bytes() for file in process.files)]),
         signal=process.stop_signal,
         seconds=process.stop_seconds,
         logs=layout.logs.absolute(),

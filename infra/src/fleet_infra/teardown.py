@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from fleet_infra.layout import Layout
-from fleet_infra.servers.postgres import remove_cluster
+from fleet_infra.servers.outside import remove_data
 from fleet_infra.supervisor import Supervisor
 
 KILL_AFTER_SECONDS = 30
@@ -26,7 +26,8 @@ def stop(layout: Layout) -> bool:
 def reset(layout: Layout) -> None:
     """Stop everything and delete all data, secrets included."""
     stop(layout)
-    remove_cluster(layout.home / "postgres")
+    for name in ("postgres", "redis", "rabbitmq", "mongo", "signing", "sandbox", "gateway"):
+        remove_data(layout.home / name)
     shutil.rmtree(layout.home, ignore_errors=True)
 
 

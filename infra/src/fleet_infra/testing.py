@@ -21,16 +21,24 @@ import pymongo
 import pytest
 import redis
 
+from fleet_contracts.topology import DEVICES_VHOST, SERVICES_VHOST
 from fleet_infra.background_servers import BackgroundServers
 from fleet_infra.containers import ContainerServers, docker_answers
-from fleet_infra.definitions import topology_definitions
+from fleet_infra.definitions import EVERYTHING, topology_definitions
 from fleet_infra.scratch import REDIS_DATABASES, Addresses, ScratchServers, shared_file
 from fleet_infra.servers.base import run_in_thread
+from fleet_infra.servers.outside import remove_data
+from fleet_infra.servers.ports import free_port
+from fleet_infra.servers.redis import RedisServer
+from fleet_infra.servers.runner import Runner
 
 UrlFactory = Callable[..., str]
 ALL = ("postgres", "redis", "rabbitmq", "mongo")
 SERVER_FIXTURES = frozenset(
-    {"fleet_servers", "fleet", "gateway", "lonely_gateway", "impatient_gateway", "make_gateway"}
+    {
+        *("fleet_servers", "fleet", "gateway", "lonely_gateway", "impatient_gateway", "named_gateway"),
+        *("make_gateway", "own_redis_url"),
+    }
 )
 """Fixtures that start a server. Whoever asks for one, through however many others, is no unit test."""
 
@@ -139,9 +147,31 @@ def redis_url(make_redis_url: UrlFactory) -> str:
     return make_redis_url()
 
 
+@pytest.fixture
+def own_redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis that nobody else uses, so that a test may change its configuration."""
+    server = RedisServer(tmp_path / "redis", free_port(), secrets.token_urlsafe(12), durable=False)
+    runner = Runner(tmp_path / "redis-logs")
+    try:
+        runner.start(server)
+        yield server.url
+    finally:
+        runner.stop()
+        remove_data(server.folder)
+
+
+def fill_redis(url: str, *, full: bool = True) -> None:
+    """Have it refuse what takes memory, as when its data have reached `maxmemory`; or no longer."""
+    with redis.Redis.from_url(url) as client:
+        client.config_set("maxmemory", "1" if full else "0")
+
+
 @pytest.fixture(scope="session")
 def make_amqp_url(fleet_servers: TestServers) -> Iterator[UrlFactory]:
-    """Factory: a fresh vhost with the fleet's exchanges, queues and bindings, as an administrator."""
+    """Factory: a fresh vhost with the fleet's exchanges, queues and bindings, as an administrator.
+
+    What the fleet has in the devices' vhost is in a second one, whose name `devices_vhost` tells.
+    """
     fleet_servers.start("rabbitmq")
     addresses = fleet_servers.addresses
     parts = urlsplit(addresses.amqp_url)
@@ -152,13 +182,16 @@ def make_amqp_url(fleet_servers: TestServers) -> Iterator[UrlFactory]:
     ) as api:
 
         def make() -> str:
-            vhost = f"test-{secrets.token_hex(5)}"
-            everything = {"configure": ".*", "write": ".*", "read": ".*"}
-            api.put(f"/vhosts/{vhost}").raise_for_status()
-            made.append(vhost)
-            api.put(f"/permissions/{vhost}/{quote(user)}", json=everything).raise_for_status()
-            api.post(f"/definitions/{vhost}", json=topology_definitions()).raise_for_status()
-            return with_path(addresses.amqp_url, vhost)
+            url = with_path(addresses.amqp_url, f"test-{secrets.token_hex(5)}")
+            for name, vhost in (
+                (urlsplit(url).path[1:], SERVICES_VHOST),
+                (devices_vhost(url), DEVICES_VHOST),
+            ):
+                api.put(f"/vhosts/{name}").raise_for_status()
+                made.append(name)
+                api.put(f"/permissions/{name}/{quote(user)}", json=vars(EVERYTHING)).raise_for_status()
+                api.post(f"/definitions/{name}", json=topology_definitions(vhost)).raise_for_status()
+            return url
 
         yield make
         for vhost in made:
@@ -211,6 +244,11 @@ def make_mongo_database(mongo_url: str) -> Iterator[UrlFactory]:
 def mongo_database(make_mongo_database: UrlFactory) -> str:
     """A fresh database name, the same for the whole session."""
     return make_mongo_database()
+
+
+def devices_vhost(url: str) -> str:
+    """Name of the vhost that goes with the one of an address from `make_amqp_url`, for devices."""
+    return f"{urlsplit(url).path[1:]}-devices"
 
 
 def with_path(url: str, path: str) -> str:

@@ -36,10 +36,13 @@ def scratch_fleet() -> Iterator[dict[str, Any]]:
         yield json.loads(Path(running).read_text(encoding="utf-8"))
         return
     layout = Layout(Layout.of_clone().root, Path(tempfile.mkdtemp(prefix="fleet-test-")) / ".fleet")
+    settings = scratch_settings(sim_devices=0)
+    # Half of the default, since tests wait for it; longer than the 20 s for which the carrier has to answer.
+    settings.of_services["SMS_SETTLED_SECONDS"] = "30"
     try:
         with Steps(Console(file=io.StringIO())) as steps:
             # On a busy machine it takes minutes, which is no test's failure.
-            yield Fleet(layout, scratch_settings(sim_devices=0), start_seconds=600).up(steps)
+            yield Fleet(layout, settings, start_seconds=600).up(steps)
     finally:
         teardown.reset(layout)
         shutil.rmtree(layout.home.parent, ignore_errors=True)

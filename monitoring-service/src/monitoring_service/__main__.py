@@ -3,4 +3,4 @@ from monitoring_service.main import create
 from monitoring_service.settings import settings
 
 if __name__ == "__main__":
-    serve(create(settings()), settings())
+    serve(create(settings()), settings(), websockets=True)

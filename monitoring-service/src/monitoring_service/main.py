@@ -9,29 +9,40 @@ from typing import Any
 import socketio
 from fastapi import FastAPI
 
-from fleet_contracts.events import TokenRevokedData
 from fleet_kit.app import create_app
 from fleet_kit.bootstrap import open_clients
 from fleet_kit.health import Check
+from fleet_kit.middleware import App
 from monitoring_service.fleet_health import api as fleet_health
+from monitoring_service.fleet_health.service import open_fleet_health
 from monitoring_service.latest import api as latest
+from monitoring_service.live.connection_limit import ConnectionLimit
 from monitoring_service.live.feed_loop import LiveLoop
+from monitoring_service.live.gate import PATH, LiveGate
 from monitoring_service.live.resume_limit import ResumeLimit
 from monitoring_service.live.service import LiveFeed
-from monitoring_service.live.transport import PATH, SocketIoTransport, connect_handlers
+from monitoring_service.live.subscribe_rate import SubscribeRate
+from monitoring_service.live.transport import SocketIoTransport, connect_handlers
 from monitoring_service.readings import api as readings
 from monitoring_service.rejected import api as rejected
 from monitoring_service.settings import Settings
 from monitoring_service.stats import api as stats
-from monitoring_service.store.client import Store, open_store
+from monitoring_service.stats.census import CensusTaker
+from monitoring_service.stats.service import StatsQueries
+from monitoring_service.store.client import Store, StoreError, open_store
 from monitoring_service.store.counts import Counts
+from monitoring_service.store.read_turns import ReadTurns
 from monitoring_service.store.sequence import StorageSequence
 
 NAME = "monitoring-service"
 
 
-def create(settings: Settings) -> socketio.ASGIApp:
-    """The application with everything that it needs: REST beside Socket.IO."""
+def create(settings: Settings) -> App:
+    """The application with everything that it needs: Socket.IO behind its gate, REST beside it."""
+    return _with_live_feed(*_rest(settings), settings)
+
+
+def _rest(settings: Settings) -> tuple[FastAPI, SocketIoTransport]:
     transport = SocketIoTransport()
 
     @asynccontextmanager
@@ -43,19 +54,21 @@ def create(settings: Settings) -> socketio.ASGIApp:
         )
         sequence = StorageSequence(store)
         counts = Counts(store, sequence)
-        feed = _feed(settings, store, sequence, counts, transport)
+        turns = _turns(settings)
+        feed = _feed(settings, store, sequence, counts, turns, transport)
 
-        async def on_revoked(data: TokenRevokedData) -> None:
-            await feed.drop_revoked(data)
-
-        async with open_clients(settings, NAME, on_revoked=on_revoked) as clients:
+        async with open_clients(settings, NAME, on_revoked=feed.drop_revoked) as clients:
             state = app.state
             state.settings, state.store, state.counts, state.feed = settings, store, counts, feed
-            state.verifier, state.http, state.redis = clients.verifier, clients.http, clients.redis
-            state.checks, state.neighbours = {"store": store.check}, _neighbours(settings)
-            connect_handlers(transport, feed, clients.verifier)
+            state.read_turns, state.stats = turns, _stats(settings, store, counts, turns)
+            state.verifier, state.redis = clients.verifier, clients.redis
+            state.checks = {"store": store.check}
+            connect_handlers(transport, feed, clients.verifier, _subscribe_rate(settings))
             live = LiveLoop(feed, settings.redis_url.get_secret_value(), clients.denylist)
-            async with _in_background(live.run()):
+            async with (
+                open_fleet_health(state.checks, _neighbours(settings)) as state.fleet_health,
+                _in_background(live.run()),
+            ):
                 yield
         store.close()
 
@@ -66,8 +79,19 @@ def create(settings: Settings) -> socketio.ASGIApp:
         internal=[fleet_health.router],
         lifespan=lifespan,
         checks=_checks,
+        dependency_errors=(StoreError,),
     )
-    return socketio.ASGIApp(transport.server, other_asgi_app=app, socketio_path=PATH)
+    return app, transport
+
+
+def _with_live_feed(rest: FastAPI, transport: SocketIoTransport, settings: Settings) -> App:
+    app = socketio.ASGIApp(transport.server, other_asgi_app=rest, socketio_path=PATH)
+    limit = ConnectionLimit(
+        total=settings.live_connections,
+        per_address=settings.live_connections_per_address,
+        per_user=settings.live_connections_per_user,
+    )
+    return LiveGate(app, limit, connect_seconds=settings.live_connect_seconds)
 
 
 @asynccontextmanager
@@ -79,16 +103,39 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         await task
 
 
+def _turns(settings: Settings) -> ReadTurns:
+    return ReadTurns(
+        at_once=settings.query_reads_at_once,
+        each=settings.query_reads_per_organization,
+        waiting=settings.query_waiting_per_organization,
+        rest=settings.query_rest,
+    )
+
+
+def _stats(settings: Settings, store: Store, counts: Counts, turns: ReadTurns) -> StatsQueries:
+    offline_after = timedelta(seconds=settings.device_offline_after_seconds)
+    return StatsQueries(store, counts, CensusTaker(store, turns, offline_after), settings.rejected_retention)
+
+
 def _neighbours(settings: Settings) -> dict[str, str]:
     return {
         "signing-service": settings.signing_url,
         "device-service": settings.device_url,
         "sim-service": settings.sim_url,
+        "signing-worker": settings.signing_worker_url,
+        "device-worker": settings.device_worker_url,
+        "sim-worker": settings.sim_worker_url,
+        "monitoring-worker": settings.monitoring_worker_url,
     }
 
 
 def _feed(
-    settings: Settings, store: Store, sequence: StorageSequence, counts: Counts, transport: SocketIoTransport
+    settings: Settings,
+    store: Store,
+    sequence: StorageSequence,
+    counts: Counts,
+    turns: ReadTurns,
+    transport: SocketIoTransport,
 ) -> LiveFeed:
     kept = timedelta(days=min(settings.live_retention_days, settings.telemetry_retention_days))
     return LiveFeed(
@@ -96,9 +143,14 @@ def _feed(
         sequence,
         transport,
         ResumeLimit(counts, kept=kept, most=settings.live_catch_up_readings),
+        turns,
         queue_packets=settings.live_queue_packets,
         slow_seconds=settings.live_slow_seconds,
     )
+
+
+def _subscribe_rate(settings: Settings) -> SubscribeRate:
+    return SubscribeRate(settings.live_subscribes_per_second, settings.live_subscribes_burst)
 
 
 def _checks(app: FastAPI) -> Mapping[str, Check]:

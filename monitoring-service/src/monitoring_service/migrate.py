@@ -1,11 +1,17 @@
-"""Make the store's indexes: `python -m monitoring_service.migrate`; run twice, it changes nothing."""
+"""Make the store's indexes, and bring what is stored up to date: `python -m monitoring_service.migrate`.
+
+Run twice, it changes nothing.
+"""
 
 import asyncio
 from datetime import timedelta
 
+from monitoring_service.directory.service import list_organizations
+from monitoring_service.rejected.service import count_existing
 from monitoring_service.settings import Settings, settings
 from monitoring_service.store.client import open_store
 from monitoring_service.store.indexes import ensure_indexes
+from monitoring_service.store.slots import give_slots
 
 
 async def migrate(config: Settings) -> None:
@@ -14,8 +20,11 @@ async def migrate(config: Settings) -> None:
     await ensure_indexes(
         store,
         live_retention=timedelta(days=config.live_retention_days),
-        rejected_retention=timedelta(days=config.rejected_retention_days),
+        rejected_retention=config.rejected_retention,
     )
+    await count_existing(store)
+    await give_slots(store.devices, store.latest)
+    await list_organizations(store)
     store.close()
 
 

@@ -17,14 +17,17 @@ from fleet_kit.token_verifier import TokenVerifier
 from signing_service.auth import api as sessions
 from signing_service.auth.authentication import PasswordAuthenticator
 from signing_service.auth.login_limit import LoginLimit
+from signing_service.auth.service import SessionBounds
 from signing_service.auth.tokens import TokenIssuer
 from signing_service.denylist import api as denylist
 from signing_service.denylist.service import DatabaseDenylist
 from signing_service.keys import KeyRing
 from signing_service.organizations import api as organizations
 from signing_service.passwords import Passwords
+from signing_service.rate_limiter import RateLimiter
 from signing_service.settings import SigningSettings
 from signing_service.users import api as users
+from signing_service.users.registration_limit import RegistrationLimit
 from signing_service.users.service import ensure_platform_admin
 
 log = structlog.get_logger(__name__)
@@ -41,16 +44,22 @@ def create(settings: SigningSettings) -> FastAPI:
         redis_url = settings.redis_url.get_secret_value()
         state = app.state
         state.sessions, state.redis, state.keys = create_sessions(engine), open_redis(redis_url), keys
-        state.passwords = Passwords(settings.argon2_parallel)
-        login_limit = LoginLimit(state.redis, settings.login_failures_per_minute)
+        state.passwords = Passwords(settings.argon2_parallel, settings.argon2_parallel_strangers)
+        limiter = RateLimiter(state.redis)
+        login_limit = LoginLimit(
+            limiter, settings.login_failures_per_minute, settings.login_failures_per_address_and_hour
+        )
+        state.registration_limit = RegistrationLimit(limiter, settings.registrations_per_day)
         state.authenticator = PasswordAuthenticator(state.sessions, state.passwords, login_limit)
         state.registration = settings.registration
         state.issuer = _issuer(settings, keys)
+        state.session_bounds = SessionBounds(settings.sessions_per_user, settings.refresh_tokens_per_session)
         state.verifier = TokenVerifier(
             keys, DatabaseDenylist(state.sessions), settings.token_issuer, settings.token_audience
         )
         await _first_start(settings, state.sessions, state.passwords)
         yield
+        state.passwords.close()
         await state.redis.aclose()
         await engine.dispose()
 

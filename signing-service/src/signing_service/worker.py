@@ -1,13 +1,16 @@
 """The worker: outbox relay, the denylist's copy in Redis, purging."""
 
+from functools import partial
+
 from sqlalchemy import text
 
 from fleet_kit import idempotency
-from fleet_kit.database import create_engine, create_sessions
+from fleet_kit.database import Sessions, create_engine, create_sessions
 from fleet_kit.messaging import Publisher
 from fleet_kit.redis_client import open_redis
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import every, main, run_worker
+from fleet_kit.write_checks import postgres_writes
 from signing_service.auth.service import purge_refresh_tokens
 from signing_service.denylist.service import DenylistReplicator
 from signing_service.settings import SigningSettings, settings
@@ -35,10 +38,6 @@ async def run(config: SigningSettings) -> None:
         async with sessions() as session, session.begin():
             await purge_refresh_tokens(session)
 
-    async def postgres() -> None:
-        async with sessions() as session:
-            await session.execute(text("SELECT 1"))
-
     try:
         await run_worker(
             NAME,
@@ -48,12 +47,21 @@ async def run(config: SigningSettings) -> None:
                 "denylist": lambda: every(COPY_EVERY_SECONDS, copy.refresh, name="denylist"),
                 "purge": lambda: every(PURGE_EVERY_SECONDS, purge, name="purge"),
             },
-            checks={"postgres": postgres, "broker": publisher.check},
+            checks={
+                "postgres": partial(_ask, sessions),
+                "postgres writes": postgres_writes(engine),
+                "broker": publisher.check,
+            },
         )
     finally:
         await publisher.close()
         await redis.aclose()
         await engine.dispose()
+
+
+async def _ask(sessions: Sessions) -> None:
+    async with sessions() as session:
+        await session.execute(text("SELECT 1"))
 
 
 if __name__ == "__main__":

@@ -104,8 +104,21 @@ class JobSettings(SettingsGroup):
 
     cleanup_every_seconds: Seconds = _interval(86_400, "the retention job")
     jobs_kept_days: Positive = Field(90, description="retention of finished jobs")
-    idempotency_kept_hours: int = Field(168, ge=24, description="retention of Idempotency-Keys")
+    idempotency_kept_hours: int = Field(24, ge=24, description="retention of Idempotency-Keys")
     bulk_most_sims: Positive = Field(100_000, description="largest number of SIMs in one bulk action")
+    jobs_per_organization: Positive = Field(
+        10_000,
+        description="jobs of an organisation that are kept, unless the platform administrator gives it"
+        " another limit",
+    )
+    job_items_per_organization: Positive = Field(
+        2_000_000, description="SIMs in all bulk actions of an organisation that are kept, likewise"
+    )
+    sync_min_seconds: UpToADay = Field(
+        60,
+        description="seconds after its end in which a sync of the whole account is run again only for the"
+        " platform administrator",
+    )
     bulk_follow_seconds: Seconds = Field(
         7200,
         description="seconds without progress after which a bulk action ends; open items become `unknown`",
@@ -120,7 +133,37 @@ class JobSettings(SettingsGroup):
     )
 
 
-class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings, CacheSettings, JobSettings):
+class SpreadsheetSettings(SettingsGroup):
+    """Bounds of reading and making spreadsheets, in processes of their own."""
+
+    spreadsheet_processes: int = Field(
+        2, ge=1, le=32, description="spreadsheets that one process of the service reads or makes at once"
+    )
+    spreadsheet_memory_mib: int = Field(
+        256, ge=192, le=16_384, description="address space in MiB of a process that reads or makes one"
+    )
+    spreadsheet_wait_seconds: float = Field(
+        10.0, ge=0, le=60, description="seconds for which a request waits for such a process"
+    )
+    import_request_rows: int = Field(5000, ge=1, le=100_000, description="imports with more rows become jobs")
+    import_most_cells: Positive = Field(2_500_000, description="largest number of filled cells in an import")
+    import_read_seconds: float = Field(
+        60.0, ge=1, le=3600, description="processor seconds for reading an import; a request may take half"
+    )
+    export_xlsx_seconds: float = Field(
+        60.0, ge=1, le=3600, description="processor seconds for making an XLSX file"
+    )
+
+
+class Settings(
+    ServiceSettings,
+    DatabaseSettings,
+    CarrierSettings,
+    UsageSettings,
+    CacheSettings,
+    JobSettings,
+    SpreadsheetSettings,
+):
     """All settings of sim-service."""
 
     port: int = Field(8003, ge=1, le=65535)
@@ -149,6 +192,11 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
         3600, description="interval of the quota forecasts; 0 switches them off"
     )
     policy_every_seconds: Seconds = _interval(3600, "the evaluation of top-up policies")
+    policies_per_organization: Positive = Field(
+        1000,
+        description="top-up policies of an organisation, unless the platform administrator gives it another"
+        " limit",
+    )
     extension_price: Price = Field(
         Decimal("11.90"),
         description="expected gross price of extending a SIM, until an order shows the real one",
@@ -162,9 +210,26 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
     )
     product_sync_every_seconds: Seconds = _interval(86_400, "the sync of the catalogue")
     policy_decisions_kept_days: Positive = Field(400, description="retention of decisions of top-up policies")
+    failed_purchases_kept_days: Positive = Field(
+        400, description="retention of top-ups and orders that failed; what cost money is kept"
+    )
+    deleted_devices_kept_days: int = Field(
+        90,
+        ge=30,
+        description="days in which late events of a deleted device are recognised as such",
+    )
     sync_parallel_pages: int = Field(
         4, ge=1, le=16, description="concurrent requests of the sync of all SIMs"
     )
+    order_approval_above: Price = Field(
+        Decimal("500.00"),
+        description="gross price, in the budget's currency, above which an order waits for the platform"
+        " administrator; a grant can say otherwise",
+    )
+    purchase_tax_percent: Annotated[Decimal, Field(ge=0, le=100, decimal_places=2)] = Field(
+        Decimal(19), description="tax in percent that the carrier adds to the net prices of its catalogue"
+    )
+    claim_codes_kept_days: Positive = Field(400, description="retention of claim codes after their expiry")
     carrier_payment_method: PaymentMethod = Field(
         PaymentMethod.BANK_TRANSFER, description="default payment method of top-ups"
     )
@@ -190,18 +255,26 @@ class Settings(ServiceSettings, DatabaseSettings, CarrierSettings, UsageSettings
         description="a SIM's status was changed at the carrier: record it, set it back, or adopt it",
     )
     sms_most_parts: int = Field(10, ge=1, le=255, description="largest number of parts of a message")
+    sms_per_organization: Positive = Field(
+        1_000_000,
+        description="messages that an organisation has written and that are kept, unless the platform"
+        " administrator gives it another limit",
+    )
     sms_settled_seconds: Seconds = Field(
         60, description="seconds after which a message that the carrier does not list counts as not sent"
     )
     sms_look_every_seconds: float = Field(
         2, gt=0, description="interval of the check for messages to send or to follow"
     )
+    tickets_per_organization: Positive = Field(
+        10_000,
+        description="support tickets of an organisation, unless the platform administrator gives it"
+        " another limit",
+    )
     ticket_sync_every_seconds: Seconds = _interval(900, "the sync of tickets")
     ticket_settled_seconds: Seconds = Field(
         300, description="seconds after which a ticket that the carrier does not list counts as not opened"
     )
-    import_read_seconds: float = Field(60.0, gt=0, description="time limit for reading an import file")
-    export_xlsx_seconds: float = Field(120.0, gt=0, description="time limit for making an XLSX file")
 
 
 @lru_cache

@@ -6,6 +6,7 @@ from sim_service.billing.policies import models as policies
 from sim_service.billing.products import models as products
 from sim_service.billing.sync_watermarks import models as sync_watermarks
 from sim_service.billing.topups import models as topups
+from sim_service.grants import models as grants
 from sim_service.inventory.devices import models as devices
 from sim_service.inventory.releases import models as releases
 from sim_service.inventory.sims import models as sims
@@ -16,6 +17,8 @@ from sim_service.lifecycle.network_events import models as events
 from sim_service.messages.sms import models as sms
 from sim_service.messages.tickets import models as tickets
 from sim_service.platform.database import Base
+from sim_service.provisioning.claim_codes import models as claim_codes
+from sim_service.provisioning.imports import models as imports
 from sim_service.usage.device_usage import models as volumes
 from sim_service.usage.quotas import models as quotas
 from sim_service.usage.sim_usage import models as usage

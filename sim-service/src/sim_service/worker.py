@@ -12,13 +12,14 @@ from fleet_kit.notifications import Notifications
 from fleet_kit.redis_client import open_redis
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import every, main, run_worker
+from fleet_kit.write_checks import postgres_writes
 from sim_service.billing.orders.jobs import OrderSyncJob
 from sim_service.billing.orders.placement import OrderPlacement
 from sim_service.billing.policies.evaluation import Evaluator
 from sim_service.billing.policies.jobs import PolicyJobs
 from sim_service.billing.products.jobs import ProductSyncJob
 from sim_service.billing.products.service import ProductService
-from sim_service.billing.topups.ledger import Prices
+from sim_service.billing.topups.ledger import prices_of
 from sim_service.billing.topups.reconciliation import TopUpReconciler
 from sim_service.bulk.step_registry import bulk_jobs
 from sim_service.inventory.links.consumers import DeviceEvents
@@ -27,6 +28,8 @@ from sim_service.lifecycle.actions.reconciler import ActionReconciler
 from sim_service.lifecycle.network_events.jobs import NetworkEventSync
 from sim_service.messages.sms.jobs import SmsJobs
 from sim_service.messages.tickets.jobs import TicketSyncJob
+from sim_service.provisioning.imports.jobs import ImportJobs
+from sim_service.provisioning.imports.reading import FileReader
 from sim_service.retention import retention_rules
 from sim_service.settings import Settings, get_settings
 from sim_service.usage.device_usage.consumers import DeviceVolumeEvents
@@ -74,6 +77,7 @@ async def run(settings: Settings) -> None:
             },
             checks={
                 "postgres": resources.check_database,
+                "postgres writes": postgres_writes(resources.engine),
                 "broker": publisher.check,
                 "consumer": consumer.check,
             },
@@ -136,6 +140,7 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
     tickets = TicketSyncJob(sessions, carrier, settled_after=settings.ticket_settled_seconds)
     handlers = {
         JobKind.CLEANUP: Cleanup(sessions, retention_rules(settings)).run,
+        JobKind.IMPORT_SIMS: import_jobs(settings, resources).run,
         JobKind.BULK: bulk_jobs(settings, carrier).run,
         JobKind.SYNC_SIMS: sync.run,
         JobKind.REFRESH_QUOTAS: QuotaRefreshJob(sessions, carrier).run,
@@ -154,6 +159,13 @@ def job_runner(settings: Settings, resources: Resources) -> JobRunner:
     return JobRunner(sessions, handlers, lease_seconds=settings.job_lease_seconds)
 
 
+def import_jobs(settings: Settings, resources: Resources) -> ImportJobs:
+    reader = FileReader(
+        resources.spreadsheets, most_cells=settings.import_most_cells, seconds=settings.import_read_seconds
+    )
+    return ImportJobs(resources.sessions, reader)
+
+
 def top_up_reconciler(settings: Settings, resources: Resources) -> TopUpReconciler:
     return TopUpReconciler(resources.sessions, resources.carrier, give_up=settings.topup_give_up_seconds)
 
@@ -166,7 +178,7 @@ def evaluator(settings: Settings, resources: Resources) -> Evaluator:
     return Evaluator(
         resources.sessions,
         resources.carrier,
-        prices=Prices(settings.topup_price, settings.topup_currency),
+        prices=prices_of(settings),
         payment=settings.carrier_payment_method,
     )
 

@@ -8,10 +8,12 @@ from ..billing_support import (
     pass_time,
     poll_top_ups,
 )
-from ..support import Fleet
+from ..support import Fleet, Organization
 
 
-async def policy_of(fleet: Fleet, **fields: Any) -> dict[str, Any]:
+async def policy_of(
+    fleet: Fleet, *, organization: Organization | None = None, **fields: Any
+) -> dict[str, Any]:
     """A policy that buys below 20 %, once a month and for at most 100 euros."""
     body = {
         "name": "keep them going",
@@ -19,7 +21,7 @@ async def policy_of(fleet: Fleet, **fields: Any) -> dict[str, Any]:
         "budget_per_month": "100",
         "payment_method": "credit_card",
     } | fields
-    answer = await fleet.ours.operator.post("/topup-policies", json=body)
+    answer = await (organization or fleet.ours).operator.post("/topup-policies", json=body)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made

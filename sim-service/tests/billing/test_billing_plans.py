@@ -11,18 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.pagination import PageParams, encode_cursor
 from fleet_kit.scope import EVERYTHING, Scope
+from sim_service.billing.budgets.repository import SpendingRepository
 from sim_service.billing.orders.repository import OrderRepository, OrderRequestRepository
 from sim_service.billing.policies.models import Policy
 from sim_service.billing.policies.repository import PolicyRepository
+from sim_service.billing.purchases.models import PurchaseState
 from sim_service.billing.topups.queries import bought_in_month, spent_in_month
 from sim_service.billing.topups.repository import TopUpRepository
 from sim_service.carrier.models import QuotaKind
+from sim_service.provisioning.claim_codes.repository import ClaimCodeRepository
+from sim_service.provisioning.claims.repository import ClaimRepository
 from sim_service.usage.quotas.repository import QuotaRepository
 from sim_service.usage.quotas.schemas import QuotaQuery
 
 from ..support import Fleet
 
 Ask = Callable[[AsyncSession], Awaitable[Any]]
+AWAITING = PurchaseState.AWAITING_APPROVAL
 OURS, ID, NOW = Scope(uuid4()), uuid4(), datetime.now(UTC)
 NEXT = PageParams(cursor=encode_cursor(["-id", str(uuid4())]))
 POLICY = Policy(
@@ -53,7 +58,13 @@ QUERIES: dict[str, Ask] = {
     "orders of all": lambda s: OrderRepository(s, EVERYTHING).page({}, PageParams()),
     "orders of a SIM": lambda s: OrderRepository(s, OURS).page({}, PageParams(), iccid="1"),
     "unfinished": lambda s: OrderRepository(s, EVERYTHING).unfinished(synced_before=NOW),
-    "requests": lambda s: OrderRequestRepository(s, OURS).page(NEXT),
+    "requests": lambda s: OrderRequestRepository(s, OURS).page(None, NEXT),
+    "requests awaiting": lambda s: OrderRequestRepository(s, EVERYTHING).page(AWAITING, PageParams()),
+    "requests of orders": lambda s: OrderRequestRepository(s, EVERYTHING).with_numbers(["1"]),
+    "budget": lambda s: SpendingRepository(s, ID).spent(NOW),
+    "ordered SIMs": lambda s: ClaimRepository(s, ID).ordered(["1"]),
+    "claim codes": lambda s: ClaimCodeRepository(s, EVERYTHING).page(NEXT),
+    "requests undecided": lambda s: OrderRequestRepository(s, EVERYTHING).undecided(NOW, 10),
     "requests due": lambda s: OrderRequestRepository(s, EVERYTHING).due(NOW, 10),
 }
 

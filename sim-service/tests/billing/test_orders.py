@@ -46,7 +46,7 @@ async def synced(fleet: Fleet) -> dict[str, Any]:
 
 
 async def look_for_requests(fleet: Fleet, *, give_up: float = 900) -> None:
-    await fleet.rows("UPDATE order_requests SET next_look_at = now() RETURNING id")
+    await fleet.rows("UPDATE order_requests SET next_look_at = now() WHERE NOT queued RETURNING id")
     await fleet.calm_breaker()
     placement = OrderPlacement(fleet.sessions, fleet.app.state.resources.carrier, give_up=give_up)
     await placement.poll()

@@ -163,7 +163,7 @@ async def test_a_policy_that_is_switched_off_buys_nothing_more(
 ) -> None:
     await fleet.owned_sims(2)
     leave(fleet, 0.1, 0, 1)
-    monkeypatch.setattr(evaluation, "MOST_TOGETHER", 1)
+    monkeypatch.setattr(evaluation, "SIMS_PER_STEP", 1)
     policy = await policy_of(fleet)
     path = f"/topup-policies/{policy['id']}"
     asked = await fleet.ours.operator.post(f"{path}/evaluate")

@@ -1,14 +1,18 @@
 """Top-up policies: what keeps one from buying, and whose it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from fleet_kit.scope import EVERYTHING
+from sim_service.billing.budgets.service import Allowance, BudgetService
+from sim_service.billing.policies import evaluation
 from sim_service.billing.policies.models import Policy
 from sim_service.billing.policies.repository import PolicyRepository
 from sim_service.billing.topups.queries import bought_in_month
@@ -22,6 +26,7 @@ from ..billing_support import (
     agreed_ledgers,
     inject_fault,
     our_ledger,
+    top_up,
 )
 from ..support import Fleet
 from .policy_support import a_day_later, decided, evaluate, leave, policy_of, settled
@@ -51,6 +56,41 @@ async def test_expired_and_unknown_sims_are_passed_over(fleet: Fleet) -> None:
         (second, "skipped", "sim_unknown"),
         (third, "topped_up", "remaining"),
     }
+
+
+class InAnotherMonth(BudgetService):
+    """Weighs the round before the ledger does, when more was left."""
+
+    async def reserve(self, organization_id: UUID, *, without: UUID | None = None) -> Allowance:
+        found = await super().reserve(organization_id, without=without)
+        return replace(found, spent={"EUR": Decimal(-100)})
+
+
+@pytest.mark.parametrize("refusal", ["in_progress", "granted_budget"])
+async def test_what_the_ledger_refuses_is_noted(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    """Whatever the policy missed: nobody should look for a top-up of which nothing says why it is none."""
+    first, second = await fleet.owned_sims(2)
+    leave(fleet, 0.1, 0, 1)
+    if refusal == "in_progress":
+        assert (await top_up(fleet, second)).status_code == 202
+
+        async def none_open(*_: Any) -> set[str]:
+            return set()
+
+        monkeypatch.setattr(evaluation, "with_open_purchase", none_open)
+    else:
+        await fleet.grant(fleet.ours, budget_per_month="12")
+        monkeypatch.setattr(evaluation, "BudgetService", InAnotherMonth)
+    policy = await policy_of(fleet)
+    assert await evaluate(fleet, policy) == {"topped_up": 1, "skipped": 1}
+    found = await decided(fleet, policy)
+    assert {(decision, reason) for _, decision, reason in found} == {
+        ("topped_up", "remaining"),
+        ("skipped", refusal),
+    }
+    assert {iccid for iccid, _, _ in found} == {first, second}
 
 
 async def test_sims_whose_quota_is_not_told_are_passed_over_whatever_was_known(

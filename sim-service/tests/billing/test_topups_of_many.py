@@ -1,11 +1,15 @@
 """Top-ups of many SIMs in one order, the ledger, and settling by hand."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from fleet_kit.scope import EVERYTHING, Scope
-from sim_service.billing.topups.ledger import Ledger, Prices, TopUpRequest
+from fleet_kit.testing import eventually
+from sim_service.billing.budgets.service import BudgetService
+from sim_service.billing.topups.ledger import Ledger, TopUpRequest, prices_of
 from sim_service.billing.topups.models import TopUp
 from sim_service.billing.topups.reconciliation import TopUpReconciler
 from sim_service.billing.topups.service import TopUpService
@@ -29,7 +33,7 @@ def buyer(fleet: Fleet) -> TopUpService:
         fleet.sessions,
         Scope(fleet.ours.id),
         fleet.app.state.resources.carrier,
-        prices=Prices(fleet.settings.topup_price, "EUR"),
+        prices=prices_of(fleet.settings),
         fresh=60,
     )
 
@@ -63,7 +67,7 @@ async def intended(fleet: Fleet, iccids: list[str]) -> list[TopUp]:
     """Intents that nobody has sent."""
     async with fleet.sessions.begin() as session:
         sims = await SimService(session, EVERYTHING).some(iccids)
-        ledger = Ledger(session, Prices(fleet.settings.topup_price, "EUR"))
+        ledger = Ledger(session, prices_of(fleet.settings))
         return (await ledger.enter(sims, TopUpRequest(PaymentMethod.CREDIT_CARD))).made
 
 
@@ -77,6 +81,28 @@ async def test_a_refusal_leaves_alone_what_another_worker_has_sent(fleet: Fleet)
     await buyer(fleet).send(rows)
     assert {row["iccid"]: row["state"] for row in await our_ledger(fleet)}[first] == "sent"
     assert (await carrier_ledger(fleet))["topups_by_iccid"] == {second: 1}
+
+
+async def test_the_grants_of_several_owners_are_locked_in_one_order(fleet: Fleet) -> None:
+    """Else two purchases for SIMs of the same two owners, in another order, wait for each other."""
+    low, high = sorted((fleet.ours, fleet.theirs), key=lambda one: one.id)
+    await fleet.sync()
+    first, second = (sim.iccid for sim in fleet.sandbox.sims()[:2])
+    await fleet.claim(first, by=high)
+    await fleet.claim(second, by=low)
+    async with fleet.sessions.begin() as other:
+        await BudgetService(other).reserve(low.id)
+        buying = asyncio.create_task(intended(fleet, [first, second]))
+
+        async def waits() -> bool:
+            waiting = "wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%grants%'"
+            return buying.done() or bool(await fleet.rows(f"SELECT 1 FROM pg_stat_activity WHERE {waiting}"))
+
+        await eventually(waits)
+        assert not buying.done(), "it waits for the lower one"
+        free = "SELECT 1 FROM grants WHERE organization_id = :id FOR UPDATE NOWAIT"
+        assert (await other.execute(text(free), {"id": high.id})).all(), "and does not hold the higher one"
+    assert {row.organization_id for row in await buying} == {low.id, high.id}
 
 
 async def test_purchases_wait_for_their_turn_however_long_it_takes(
@@ -142,7 +168,7 @@ async def test_a_top_up_of_another_organisation_s_sim_or_by_a_viewer_is_refused(
     assert (await fleet.ours.viewer.get("/topups/months?from=2026-13")).status_code == 422
 
 
-async def test_what_nobody_can_look_up_is_settled_by_an_admin(fleet: Fleet) -> None:
+async def test_what_nobody_can_look_up_is_settled_by_the_platform_administrator(fleet: Fleet) -> None:
     first, second = await fleet.owned_sims(2)
     fleet.sandbox.sandbox.world.behaviours.v1_enabled = False
     inject_fault(fleet, "drop", when="after", count=2)
@@ -157,9 +183,10 @@ async def test_what_nobody_can_look_up_is_settled_by_an_admin(fleet: Fleet) -> N
         path = f"/topups/{rows[iccid]['id']}/settle"
         assert (await fleet.ours.operator.post(path, json={"state": state})).status_code == 403
         assert (await fleet.theirs.admin.post(path, json={"state": state})).status_code == 404
-        settled = (await fleet.ours.admin.post(path, json={"state": state})).json()
+        assert (await fleet.ours.admin.post(path, json={"state": state})).status_code == 403
+        settled = (await fleet.platform.post(path, json={"state": state})).json()
         assert settled["state"] == state
-        again = await fleet.ours.admin.post(path, json={"state": state})
+        again = await fleet.platform.post(path, json={"state": state})
         assert (again.status_code, again.json()["error"]["code"]) == (409, "TOPUP_SETTLED")
     assert settled["reason"] == "SETTLED_BY_HAND"
     assert [event["data"]["iccid"] for event in await fleet.events("sim.topped_up")] == [first]
@@ -169,13 +196,13 @@ async def test_an_order_that_the_carrier_shows_is_not_settled_by_hand(fleet: Fle
     (iccid,) = await fleet.owned_sims(1)
     row = (await top_up(fleet, iccid, payment_method="bank_transfer")).json()
     path = f"/topups/{row['id']}/settle"
-    refused = await fleet.ours.admin.post(path, json={"state": "failed"})
+    refused = await fleet.platform.post(path, json={"state": "failed"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "TOPUP_ORDER_SHOWN")
     fleet.sandbox.broken = 503
-    assert (await fleet.ours.admin.post(path, json={"state": "failed"})).status_code == 503
+    assert (await fleet.platform.post(path, json={"state": "failed"})).status_code == 503
     fleet.sandbox.broken = None
     await fleet.calm_breaker()
     assert [row["state"] for row in await our_ledger(fleet)] == ["ordered"]
     inject_fault(fleet, "status", path=f"/v1/orders/{row['order_number']}", status=404)
-    settled = await fleet.ours.admin.post(path, json={"state": "failed"})
+    settled = await fleet.platform.post(path, json={"state": "failed"})
     assert (settled.status_code, settled.json()["state"]) == (200, "failed"), settled.text

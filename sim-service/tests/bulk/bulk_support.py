@@ -20,6 +20,12 @@ async def bulk(fleet: Fleet, action: str, iccids: list[str] | None = None, **mor
     return job
 
 
+async def release(fleet: Fleet, iccid: str) -> None:
+    """Give a SIM back, so that an item of a job no longer finds it."""
+    answer = await fleet.ours.admin.delete(f"/sims/{iccid}/claim")
+    assert answer.status_code < 300, answer.text
+
+
 async def run(fleet: Fleet, **changes: Any) -> None:
     """Let the worker take up everything, also what was put off."""
     runner = fleet.runner(**changes)

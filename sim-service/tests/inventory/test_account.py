@@ -48,11 +48,25 @@ async def test_a_limit_that_is_no_choice_is_refused(fleet: Fleet) -> None:
 
 
 async def test_the_carriers_own_top_ups_are_switched(fleet: Fleet) -> None:
-    (iccid,) = await fleet.owned_sims(1)
+    await fleet.sync()
+    body = {"iccids": [fleet.sandbox.sims()[0].iccid]}
     for enabled in (True, False):
-        body = {"iccids": [iccid], "enabled": enabled}
-        assert (await fleet.platform.put("/sims/auto-topup", json=body)).status_code == 204
+        answer = await fleet.platform.put("/sims/auto-topup", json=body | {"enabled": enabled})
+        assert answer.status_code == 204
         assert fleet.sandbox.sims()[0].auto_topup is enabled
+
+
+async def test_the_carrier_tops_up_no_sim_of_an_organisation_by_itself(fleet: Fleet) -> None:
+    """It would spend beside the budget; what is on from before the claim can still be switched off."""
+    await fleet.sync()
+    claimed, free = (sim.iccid for sim in fleet.sandbox.sims()[:2])
+    on, off = ({"iccids": [claimed], "enabled": enabled} for enabled in (True, False))
+    assert (await fleet.platform.put("/sims/auto-topup", json=on)).status_code == 204
+    await fleet.claim(claimed)
+    assert (await fleet.platform.put("/sims/auto-topup", json=off)).status_code == 204
+    refusal = await fleet.platform.put("/sims/auto-topup", json=on | {"iccids": [free, claimed]})
+    assert refused(refusal) == (409, "SIM_CLAIMED", [claimed])
+    assert [sim.auto_topup for sim in fleet.sandbox.sims()[:2]] == [False, False]
 
 
 async def test_only_sims_of_nobody_leave_the_account(fleet: Fleet) -> None:

@@ -38,7 +38,6 @@ async def test_another_organisations_sim_is_not_found_by_any_path(fleet: Fleet) 
     answers += [
         await stranger.put(f"/sims/{iccid}/device", json={"device_id": str(fleet.theirs.id)}),
         await stranger.delete(f"/sims/{iccid}/device"),
-        await stranger.post("/sims/claim", json={"iccids": [iccid]}),
     ]
     assert {answer.status_code for answer in answers} == {404}
     assert {answer.json()["error"]["code"] for answer in answers} == {"SIM_NOT_FOUND"}
@@ -49,9 +48,7 @@ async def test_a_claim_takes_all_or_nothing(fleet: Fleet) -> None:
     await fleet.sync()
     first, second, third = (sim.iccid for sim in fleet.sandbox.sims()[:3])
     await fleet.claim(third, by=fleet.theirs)
-    refused = await fleet.ours.admin.post(
-        "/sims/claim", json={"iccids": [first, third, "8988280666999999999"]}
-    )
+    refused = await fleet.ask_claim(first, third, "8988280666999999999", by=fleet.ours)
     assert refused.status_code == 404
     assert refused.json()["error"]["details"]["iccids"] == [third, "8988280666999999999"]
     assert (await fleet.ours.viewer.get("/sims")).json()["total"] == 0

@@ -8,6 +8,7 @@ import pytest
 from fleet_kit.testing import eventually
 from once_sandbox.faults.schemas import FaultRule
 from sim_service.carrier.models import SimStatus
+from sim_service.lifecycle.actions import repository
 
 from ..support import Fleet
 from .actions_support import at_carrier, change, sim, stands, states
@@ -79,6 +80,17 @@ async def test_an_equal_wish_joins_and_a_newer_one_supersedes(fleet: Fleet) -> N
     ]
     assert await stands(fleet, iccid) == ("enabled", "enabled", "enabled")
     assert at_carrier(fleet, iccid).enabled
+
+
+async def test_a_sims_superseded_actions_are_bounded(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "SUPERSEDED_OF_A_SIM", 3)
+    one, other = await fleet.owned_sims(2)
+    await change(fleet, other, label="0")
+    for number in range(8):
+        await change(fleet, one, label=str(number))
+    kept = [("label", str(number), "superseded") for number in (4, 5, 6)]
+    assert await states(fleet, one) == [*kept, ("label", "7", "pending")]
+    assert await states(fleet, other) == [("label", "0", "pending")]
 
 
 async def test_a_change_that_shows_late_is_waited_for(fleet: Fleet) -> None:
@@ -186,6 +198,22 @@ async def test_two_workers_do_each_change_once(fleet: Fleet) -> None:
         pass
     assert fleet.sandbox.called("8988") == 20
     assert await fleet.rows("SELECT 1 FROM sim_actions WHERE state <> 'confirmed' OR attempts <> 1") == []
+
+
+async def test_a_sim_that_another_worker_has_just_finished_is_left_alone(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    await change(fleet, iccid, label="Pump 7")
+    await fleet.reconcile()
+    calls = fleet.sandbox.called(iccid)
+
+    async def found_before_it_was_finished(*_: object) -> list[str]:
+        return [iccid]
+
+    monkeypatch.setattr(repository.ActionRepository, "due", found_before_it_was_finished)
+    assert not await fleet.reconciler().once()
+    assert fleet.sandbox.called(iccid) == calls
 
 
 async def test_a_worker_that_dies_is_followed_by_another(fleet: Fleet) -> None:

@@ -218,3 +218,15 @@ async def test_an_expired_sim_says_so(fleet: Fleet) -> None:
     assert (message["state"], message["error_code"]) == ("failed", "SIM_EXPIRED")
     assert (await send(fleet, iccid, 409, key="e", text="hello"))["error"]["code"] == "SIM_EXPIRED"
     assert await fleet.events("sim.sms") == []
+
+
+async def test_an_organisation_keeps_a_bounded_number_of_messages(fleet: Fleet) -> None:
+    """Also of those for later, of which the carrier does not know yet."""
+    (iccid,) = await fleet.owned_sims(1)
+    limit = f"/sims/sms/limits/{fleet.ours.id}/sms_messages"
+    assert (await fleet.platform.put(limit, json={"maximum": 2})).status_code == 200
+    later = {"text": "later", "send_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    answers = [await fleet.ours.operator.post(f"/sims/{iccid}/sms", json=later) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 409]
+    assert answers[-1].json()["error"]["code"] == "LIMIT_REACHED"
+    assert len(await fleet.rows("SELECT 1 FROM sms_messages")) == 2

@@ -125,6 +125,23 @@ async def test_without_v1_tickets_cannot_be_opened_but_known_ones_are_shown(flee
     assert (await opened(fleet, key="off"))["status"] == "open", "what was refused may be asked again"
 
 
+async def test_an_organisation_has_a_bounded_number_of_tickets_and_refused_ones_do_not_count(
+    fleet: Fleet,
+) -> None:
+    path = f"/support-tickets/limits/{fleet.ours.id}"
+    assert (await fleet.platform.put(f"{path}/support_tickets", json={"maximum": 1})).status_code == 200
+    fleet.sandbox.sandbox.world.behaviours.v1_enabled = False
+    await opened(fleet, 501, key="off")
+    fleet.sandbox.sandbox.world.behaviours.v1_enabled = True
+    await opened(fleet, key="first")
+    assert (await opened(fleet, 409, key="second"))["error"]["code"] == "LIMIT_REACHED"
+    assert (await opened(fleet, key="first"))["status"] == "open", "what was answered is answered again"
+    assert (await fleet.platform.get(path)).json() == [
+        {"name": "support_tickets", "used": 1, "maximum": 1, "default": 10_000}
+    ]
+    assert len(at_carrier(fleet)) == 1
+
+
 async def test_tickets_belong_to_who_opened_them_others_only_to_the_platform(fleet: Fleet) -> None:
     ticket = await opened(fleet)
     open_ticket(fleet.sandbox.sandbox.world, NewTicket(subject="By phone", text="?"))
@@ -160,6 +177,7 @@ async def test_what_makes_no_ticket_is_refused_by_name(fleet: Fleet) -> None:
         ({"subject": " "}, "subject"),
         ({"text": ""}, "text"),
         ({"reply_to": "nobody"}, "reply_to"),
+        ({"reply_to": "somebody-else@example.com"}, "reply_to"),
         ({"urgent": True}, "urgent"),
     ):
         error = (await opened(fleet, 422, **body))["error"]

@@ -53,6 +53,24 @@ async def test_what_a_spreadsheet_would_calculate_stays_text(fleet: Fleet, forma
     assert row["metadata"] == '{"x":1}'
 
 
+@pytest.mark.parametrize("format", ["csv", "xlsx", "jsonl"])
+async def test_no_character_of_an_owner_or_the_carrier_makes_an_export_unreadable(
+    fleet: Fleet, format: str
+) -> None:
+    (iccid,) = await fleet.owned_sims(1)
+    fleet.sandbox.sims()[0].label = "a\x01\uffff\x0bb"
+    await fleet.sync()
+    unusual = {"note": "a\uffff\ufffe\x7f\x85\u202e\r\nb"}
+    patched = await fleet.ours.operator.patch(f"/sims/{iccid}", json={"metadata": unusual})
+    assert patched.json()["metadata"] == unusual
+    (row,) = await rows(fleet, format)
+    assert row["iccid"] == iccid
+    if format == "xlsx":
+        assert (row["label"], row["metadata"][:12]) == ("a\ufffd\ufffd\ufffdb", '{"note":"a\ufffd\ufffd')
+    else:
+        assert row["label"] == "a\x01\uffff\x0bb"
+
+
 async def test_nothing_is_calculated_where_a_spreadsheet_separates_cells_by_semicolons(fleet: Fleet) -> None:
     (iccid,) = await fleet.owned_sims(1)
     fleet.sandbox.sims()[0].label = "a;=1+1"

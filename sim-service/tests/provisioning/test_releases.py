@@ -84,8 +84,8 @@ async def test_releases_and_claims_at_once_leave_one_owner(fleet: Fleet) -> None
         await asyncio.gather(
             fleet.ours.admin.post("/sims/release", json={"iccids": iccids}),
             fleet.ours.operator.put(f"/sims/{iccids[1]}/device", json={"device_id": str(device)}),
-            fleet.theirs.admin.post("/sims/claim", json={"iccids": iccids}),
-            fleet.ours.admin.post("/sims/claim", json={"iccids": iccids}),
+            fleet.ask_claim(*iccids, by=fleet.theirs),
+            fleet.ask_claim(*iccids, by=fleet.ours),
         )
     rows = await fleet.rows("SELECT organization_id, device_id FROM sims WHERE iccid = ANY(:all)", all=iccids)
     for row in rows:

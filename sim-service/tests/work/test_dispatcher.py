@@ -123,6 +123,17 @@ async def test_long_jobs_leave_room_for_the_others(fleet: Fleet) -> None:
         await eventually(lambda: over(fleet, 4))
 
 
+async def test_long_jobs_do_not_keep_policies_from_being_evaluated(fleet: Fleet) -> None:
+    replica = Replica(fleet, slots=1)
+    replica.go_on.clear()
+    for kind in (JobKind.SYNC_USAGE, JobKind.SYNC_SIMS, JobKind.APPLY_POLICIES):
+        await fleet.request(kind)
+    async with replica.running():
+        await eventually(lambda: replica.has_started(3))
+        replica.go_on.set()
+        await eventually(lambda: over(fleet, 3))
+
+
 async def test_a_worker_without_free_slots_leaves_jobs_to_others(fleet: Fleet) -> None:
     busy, idle = Replica(fleet, slots=1), Replica(fleet, slots=1)
     busy.go_on.clear()

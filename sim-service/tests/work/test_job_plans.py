@@ -1,11 +1,11 @@
 """The worker's queries on jobs use indexes, whatever the planner would like on small tables."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_kit.scope import EVERYTHING
-from sim_service.work.jobs.kinds import LONG, OTHERS, default_periods
+from sim_service.work.jobs.kinds import LONG, OTHERS, STEPWISE, default_periods
 from sim_service.work.jobs.models import JobKind
 from sim_service.work.jobs.repository import JobRepository
 from sim_service.work.schedules.service import Scheduler
@@ -14,7 +14,7 @@ from ..support import Fleet
 from ..test_plans import queries, scanned
 
 BIG = {
-    *("jobs", "job_items", "job_pages", "t_idempotency_keys"),
+    *("sim_imports", "jobs", "job_items", "job_pages", "t_idempotency_keys"),
     *("policy_decisions", "sim_actions", "sim_events", "sms_messages"),
 }
 
@@ -28,8 +28,9 @@ async def test_giving_out_working_on_and_forgetting_jobs_needs_no_whole_table(fl
         await fleet.ours.operator.post("/sims/bulk", json=body)
         async with sessions() as session:
             jobs = JobRepository(session, EVERYTHING)
-            for kinds in (LONG, OTHERS):
+            for kinds in (LONG, OTHERS, STEPWISE):
                 await jobs.take("a worker that rolls back", timedelta(seconds=30), kinds)
+            await jobs.last_finished(JobKind.SYNC_SIMS, datetime.now(UTC))
             await session.rollback()
         await fleet.request(JobKind.CLEANUP)
         runner = fleet.runner()

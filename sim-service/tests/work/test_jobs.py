@@ -6,9 +6,11 @@ from uuid import UUID
 
 import pytest
 
+from fleet_kit.limits import Limits
 from fleet_kit.testing import eventually
 from sim_service.work.jobs.handle import JobLease
 from sim_service.work.jobs.kinds import KINDS
+from sim_service.work.jobs.limits import job_limits
 from sim_service.work.jobs.models import JobKind
 from sim_service.work.jobs.runner import JobRunner
 from sim_service.work.jobs.service import JobService
@@ -157,7 +159,8 @@ async def test_a_handler_knows_whose_job_it_does(fleet: Fleet) -> None:
         seen.append((lease.organization_id, lease.scope.organization_id, dict(lease.params)))
 
     async with fleet.sessions.begin() as session:
-        await JobService(session).request(
+        limits = Limits(session, job_limits(fleet.settings))
+        await JobService(session, limits=limits).request(
             JobKind.REFRESH_QUOTAS, organization_id=fleet.ours.id, params={"only": "data"}
         )
     await JobRunner(fleet.sessions, {JobKind.REFRESH_QUOTAS: note}, lease_seconds=3).once()

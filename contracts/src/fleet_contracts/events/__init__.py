@@ -36,9 +36,12 @@ from fleet_contracts.events.sim import (
     UsageData,
 )
 from fleet_contracts.events.telemetry import (
+    MAX_VOLUME_BYTES,
     DeviceSeen,
     DeviceVolume,
+    ExcessData,
     PresenceData,
+    TelemetryExcess,
     TelemetryPresence,
     TelemetryVolume,
     VolumeData,
@@ -48,6 +51,7 @@ from fleet_contracts.events.user import UserCreated, UserData, UserUpdated
 
 __all__ = [
     "EVENT_TYPES",
+    "MAX_VOLUME_BYTES",
     "AlertAcknowledged",
     "AlertCleared",
     "AlertData",
@@ -64,6 +68,7 @@ __all__ = [
     "DeviceStatusData",
     "DeviceUpdated",
     "DeviceVolume",
+    "ExcessData",
     "FleetEvent",
     "OrganizationCreated",
     "OrganizationData",
@@ -81,6 +86,7 @@ __all__ = [
     "SimUpdated",
     "SimUsageRecorded",
     "SmsData",
+    "TelemetryExcess",
     "TelemetryPresence",
     "TelemetryVolume",
     "Timestamp",

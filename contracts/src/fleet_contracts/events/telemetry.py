@@ -7,6 +7,9 @@ from pydantic import Field
 
 from fleet_contracts.events.envelope import Data, OwnedEvent, Timestamp
 
+MAX_VOLUME_BYTES = 2**53
+"""Of an hour of a device: the largest integer that JSON readers of every language agree on."""
+
 
 class DeviceSeen(Data):
     """A device and the arrival time of its newest reading."""
@@ -24,12 +27,13 @@ class PresenceData(Data):
 class DeviceVolume(Data):
     """What a device reported to have sent and received, readings of one hour (UTC) together, in bytes.
 
+    Negative figures count as nothing; where a device reports more than MAX_VOLUME_BYTES it is this number.
     It is the whole hour as stored so far, never an increment: of two, the larger one is the later one.
     """
 
     id: UUID
     hour: Timestamp
-    data_bytes: int = Field(ge=0)
+    data_bytes: int = Field(ge=0, le=MAX_VOLUME_BYTES)
 
 
 class VolumeData(Data):
@@ -38,8 +42,14 @@ class VolumeData(Data):
     volumes: list[DeviceVolume]
 
 
+class ExcessData(Data):
+    """Devices of one organisation that send more than they, or all its devices together, may."""
+
+    devices: list[UUID]
+
+
 class TelemetryPresence(OwnedEvent):
-    """Devices were heard; published at most once a second per organisation."""
+    """Devices were heard; at most twice a second per organisation, of many devices in several events."""
 
     type: Literal["telemetry.presence"] = "telemetry.presence"
     data: PresenceData
@@ -50,3 +60,13 @@ class TelemetryVolume(OwnedEvent):
 
     type: Literal["telemetry.volume"] = "telemetry.volume"
     data: VolumeData
+
+
+class TelemetryExcess(OwnedEvent):
+    """Readings of others waited for those that these devices send beyond their limits.
+
+    Repeated while it goes on, several times a second; names those that send the most, 50 at most.
+    """
+
+    type: Literal["telemetry.excess"] = "telemetry.excess"
+    data: ExcessData

@@ -18,7 +18,11 @@ Form = dict[str, str]
 
 async def _form(request: Request) -> Form:
     body = (await request.body()).decode("utf-8", "replace")
-    return dict(parse_qsl(body, keep_blank_values=True))
+    # Names that differ only in what is no UTF-8 would become one, whose sessions no limit could tell apart.
+    try:
+        return dict(parse_qsl(body, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        return {}
 
 
 async def _service(request: Request) -> BrokerService:
@@ -31,7 +35,9 @@ Broker = Annotated[BrokerService, Depends(_service)]
 
 
 def _answer(allowed: bool) -> PlainTextResponse:
-    return PlainTextResponse("allow" if allowed else "deny")
+    # RabbitMQ's client (Erlang's httpc) sends what it asks behind a question that is still unanswered, on the
+    # same connection, as long as it may keep one: everybody's logins would wait for the slowest.
+    return PlainTextResponse("allow" if allowed else "deny", headers={"Connection": "close"})
 
 
 def _access_request(form: Form) -> AccessRequest:

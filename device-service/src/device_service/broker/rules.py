@@ -3,15 +3,16 @@
 Over MQTT, the only protocol that devices may use, they publish readings to their own topic and subscribe to
 their own commands.
 RabbitMQ's MQTT plugin keeps a subscription in the queue `mqtt-subscription-<client id>qos<0|1>`, so a device
-that subscribes must use its id, or its id and a suffix, as client id; any other queue would not be its own.
+that subscribes must use its id as client id. With other client ids it could keep any number of such queues,
+and with other topics any number of bindings.
 """
 
 import re
 from dataclasses import dataclass
+from uuid import UUID
 
-from fleet_contracts.topology import TELEMETRY_EXCHANGE, telemetry_key
+from fleet_contracts.topology import TELEMETRY_EXCHANGE, subscription_queues, telemetry_key
 
-_OWN_QUEUE = re.compile(r"mqtt-subscription-(?P<device>[0-9a-f-]{36})(?:[^0-9a-z].*)?qos[01]")
 _ALL = frozenset({"configure", "write", "read"})
 
 
@@ -31,8 +32,7 @@ def may_use_resource(access: AccessRequest) -> bool:
     if access.kind == "exchange":
         return access.name == TELEMETRY_EXCHANGE and access.permission in {"write", "read"}
     if access.kind == "queue" and access.permission in _ALL:
-        found = _OWN_QUEUE.fullmatch(access.name)
-        return found is not None and found["device"] == access.device_id
+        return access.name in subscription_queues(access.device_id)
     return False
 
 
@@ -43,9 +43,16 @@ def may_use_topic(access: AccessRequest) -> bool:
     if access.permission == "write":
         return access.routing_key == telemetry_key(access.device_id)
     commands = f"devices.{access.device_id}.commands"
-    return access.permission == "read" and (
-        access.routing_key == commands or access.routing_key.startswith(commands + ".")
-    )
+    return access.permission == "read" and access.routing_key in {commands, f"{commands}.#"}
+
+
+def device_of_user(username: str) -> UUID | None:
+    """The device that a user of the broker is: its id, in the one spelling that topics are written with."""
+    try:
+        device_id = UUID(username)
+    except ValueError:
+        return None
+    return device_id if str(device_id) == username else None
 
 
 def claimed_device(client_id: str) -> str | None:

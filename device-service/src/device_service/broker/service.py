@@ -1,35 +1,51 @@
 from uuid import UUID
 
-from device_service.broker.rules import AccessRequest, claimed_device, may_use_resource, may_use_topic
+from device_service.broker.rules import (
+    AccessRequest,
+    claimed_device,
+    device_of_user,
+    may_use_resource,
+    may_use_topic,
+)
+from device_service.broker.session_limit import SessionLimit
+from device_service.broker.telemetry_throttle import TelemetryThrottle
 from device_service.credentials.service import Authenticator
 
 
 class BrokerService:
     """Answers the broker's questions about devices. People and services have no business here."""
 
-    def __init__(self, authenticator: Authenticator, vhost: str) -> None:
-        self._authenticator, self._vhost = authenticator, vhost
+    def __init__(
+        self, authenticator: Authenticator, sessions: SessionLimit, throttle: TelemetryThrottle, vhost: str
+    ) -> None:
+        self._authenticator, self._sessions, self._vhost = authenticator, sessions, vhost
+        self._throttle = throttle
 
     async def may_log_in(self, username: str, password: str, client_id: str) -> bool:
-        """Whether that is the device's key, and the MQTT session is not another device's.
+        """Whether that is the device's key, the MQTT session is not another device's, and not one too many.
+
+        Not for a while after the device sent too much.
 
         Only the MQTT plugin names a client. A login without one comes over AMQP or the management API, where
         a device could have its messages sent on under any routing key: by the header CC, or by a queue that
         dead-letters, neither of which the broker checks against topic permissions.
         """
-        device_id = _device_id(username)
-        if (
-            device_id is None
-            or not client_id
-            or await self._authenticator.identify(device_id, password) is None
-        ):
+        device_id = device_of_user(username)
+        if device_id is None or not client_id:
+            return False
+        device = await self._authenticator.identify(device_id, password)
+        if device is None:
             return False
         other = claimed_device(client_id)
-        return other in {None, username} or not await self._authenticator.has_key(UUID(other))
+        if other not in {None, username} and await self._authenticator.has_key(UUID(other)):
+            return False
+        if await self._throttle.holds(device_id):
+            return False
+        return await self._sessions.admits(device_id, device.organization_id, client_id)
 
     def may_enter(self, username: str, vhost: str) -> bool:
         """Whether a device may use the virtual host; who it is has been checked before."""
-        return _device_id(username) is not None and vhost == self._vhost
+        return device_of_user(username) is not None and vhost == self._vhost
 
     def may_use(self, access: AccessRequest, vhost: str) -> bool:
         """Queues and exchanges."""
@@ -40,12 +56,3 @@ class BrokerService:
         if not self.may_enter(access.device_id, vhost) or not may_use_topic(access):
             return False
         return await self._authenticator.has_key(UUID(access.device_id))
-
-
-def _device_id(username: str) -> UUID | None:
-    """The id, in the one spelling that topics are written with."""
-    try:
-        device_id = UUID(username)
-    except ValueError:
-        return None
-    return device_id if str(device_id) == username else None

@@ -8,11 +8,14 @@ from fastapi import Depends, Request
 
 from device_service.credentials.service import Authenticator, CredentialService
 from device_service.devices.access import Devices
-from device_service.devices.changes import Changes, RequestChanges
-from device_service.devices.service import DeviceService, not_found
-from fleet_kit.database import DbSession, Sessions
-from fleet_kit.errors import Unauthorized
+from device_service.devices.changes import RequestChanges
+from device_service.devices.read import fetch
+from device_service.devices.service import not_found
+from fleet_kit.database import DbSession
+from fleet_kit.errors import Forbidden, Unauthorized
+from fleet_kit.openapi import raises
 from fleet_kit.principal import CurrentUser, Role, current_principal
+from fleet_kit.unproved_limit import mark_proved
 
 SCHEME = "device"
 
@@ -32,8 +35,10 @@ class Reporter:
 
     device_id: UUID
     organization_id: UUID
+    is_device: bool = False
 
 
+@raises(Unauthorized, Forbidden)
 async def _reporter(device_id: UUID, request: Request) -> Reporter:
     """By `Authorization: Device <id>:<key>` of that device, or by an operator's token.
 
@@ -43,9 +48,7 @@ async def _reporter(device_id: UUID, request: Request) -> Reporter:
     if scheme.lower() == SCHEME:
         return await _device(device_id, request, credentials.strip())
     principal = await current_principal(request)
-    sessions: Sessions = request.app.state.sessions
-    async with sessions() as session:
-        device = await DeviceService(session, principal, Changes()).get(device_id)
+    device = await fetch(request.app.state.sessions, principal, device_id)
     principal.require(Role.OPERATOR)
     return Reporter(device.id, device.organization_id)
 
@@ -59,9 +62,10 @@ async def _device(device_id: UUID, request: Request, credentials: str) -> Report
         identity = None
     if identity is None:
         raise Unauthorized("not the key of this device", code="DEVICE_KEY_INVALID")
+    mark_proved(request.scope)
     if identity.device_id != device_id:
         raise not_found()
-    return Reporter(identity.device_id, identity.organization_id)
+    return Reporter(identity.device_id, identity.organization_id, is_device=True)
 
 
 CurrentReporter = Annotated[Reporter, Depends(_reporter)]

@@ -2,14 +2,21 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 
 PREFIX = "dk_"
+_KEY = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 
 
 def new_key() -> str:
     """A key of 256 random bits."""
     return PREFIX + secrets.token_urlsafe(32)
+
+
+def looks_like_key(key: str) -> bool:
+    """Whether `new_key` may have made it."""
+    return _KEY.fullmatch(key) is not None
 
 
 def hash_of(key: str) -> bytes:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,12 +16,20 @@ class CredentialRepository:
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self._session, self._scope = session, scope
 
-    async def find(self, device_id: UUID) -> Credential | None:
-        """The device's key, None where it has none."""
+    async def find_all(self, device_ids: Collection[UUID]) -> dict[UUID, Credential]:
+        """The keys of those of the devices that have one."""
         statement = select(Credential).where(
-            Credential.device_id == device_id, self._scope.where(Credential.organization_id)
+            Credential.device_id.in_(device_ids), self._scope.where(Credential.organization_id)
         )
-        return (await self._session.scalars(statement)).one_or_none()
+        return {found.device_id: found for found in await self._session.scalars(statement)}
+
+    async def owners(self, device_ids: Collection[UUID]) -> dict[UUID, UUID]:
+        """The organisation of each of the devices that have a key."""
+        statement = select(Credential.device_id, Credential.organization_id).where(
+            Credential.device_id.in_(device_ids), self._scope.where(Credential.organization_id)
+        )
+        rows = await self._session.execute(statement)
+        return {row.device_id: row.organization_id for row in rows}
 
     async def put(self, device_id: UUID, organization_id: UUID, key_hash: bytes) -> None:
         """Set the device's one key."""

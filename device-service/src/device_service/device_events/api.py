@@ -3,12 +3,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, status
 
-from device_service.credentials.access import CurrentReporter
+from device_service.device_events.access import EventReporter
 from device_service.device_events.schemas import AcceptedEventOut, EventIn, EventOut
 from device_service.device_events.service import DeviceEventService
-from device_service.devices.access import Devices
+from device_service.devices.access import DeviceLimits, Devices
 from fleet_kit.database import DbSession
+from fleet_kit.errors import Conflict
 from fleet_kit.idempotency import IdempotencyKey
+from fleet_kit.openapi import raises
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser
 from fleet_kit.schemas import Text
@@ -18,16 +20,22 @@ router = APIRouter(prefix="/devices/{device_id}/events", tags=["events"])
 
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED)
+@raises(Conflict)
 async def report_event(
-    data: EventIn, reporter: CurrentReporter, session: DbSession, idempotency: IdempotencyKey
+    data: EventIn,
+    reporter: EventReporter,
+    session: DbSession,
+    idempotency: IdempotencyKey,
+    limits: DeviceLimits,
 ) -> AcceptedEventOut:
     """Report an event, with the device's own key or an operator's token."""
-    owner = str(reporter.organization_id)
+    # A device's key is its own: devices count, and two of them may be at the same number.
+    owner = f"device:{reporter.device_id}" if reporter.is_device else str(reporter.organization_id)
     before = await idempotency.replay(owner)
     if before is not None:
         return AcceptedEventOut(id=before)
     service = DeviceEventService(session, Scope(reporter.organization_id), reporter.device_id)
-    event = await service.report(reporter.organization_id, data)
+    event = await service.report(reporter.organization_id, data, limits)
     await idempotency.remember(owner, str(event.id))
     return AcceptedEventOut(id=event.id)
 

@@ -9,6 +9,9 @@ from device_service.base import Base
 from fleet_kit.database import UtcDateTime
 from fleet_kit.ids import uuid7
 
+DEVICE_EVENTS = "device_events"
+"""The limit of an organisation that a reported event counts for."""
+
 
 class DeviceEvent(Base):
     """Something that a device, or a person on its behalf, reported. Ids sort by time."""

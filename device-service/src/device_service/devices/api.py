@@ -7,6 +7,8 @@ from device_service.devices.access import Devices
 from device_service.devices.changes import on_commit
 from device_service.devices.preconditions import IfMatch, etag
 from device_service.devices.schemas import DeviceIn, DeviceOut, DevicePatch, DeviceQuery
+from fleet_kit.errors import Conflict
+from fleet_kit.openapi import raises
 from fleet_kit.pagination import Page, Paging
 
 router = APIRouter(prefix="/devices", tags=["devices"], dependencies=[on_commit])
@@ -22,6 +24,7 @@ async def list_devices(
 
 
 @router.put("/{device_id}")
+@raises(Conflict)
 async def replace_device(
     device_id: UUID, data: DeviceIn, response: Response, devices: Devices, if_match: IfMatch
 ) -> DeviceOut:
@@ -32,6 +35,7 @@ async def replace_device(
 
 
 @router.patch("/{device_id}")
+@raises(Conflict)
 async def change_device(
     device_id: UUID, data: DevicePatch, response: Response, devices: Devices, if_match: IfMatch
 ) -> DeviceOut:

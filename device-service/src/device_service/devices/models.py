@@ -4,13 +4,15 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, Computed, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from device_service.base import Base
 from fleet_kit.database import UtcDateTime
 from fleet_kit.ids import uuid7
+
+_SEARCH_TEXT = "lower(name || ' ' || coalesce(iccid, ''))"
 
 
 class DeviceStatus(StrEnum):
@@ -39,6 +41,13 @@ class Device(Base):
         CheckConstraint("status IN ('never_seen', 'online', 'offline')", name="status"),
         Index("ix_t_devices_organization_id_created_at", "organization_id", "created_at", "id"),
         Index("ix_t_devices_tags", "tags", postgresql_using="gin"),
+        Index(
+            "ix_t_devices_search",
+            "organization_id",
+            "search_text",
+            postgresql_using="gin",
+            postgresql_ops={"search_text": "gin_trgm_ops"},
+        ),
         # Presence rewrites a row each second: room on its page keeps those updates out of the indexes.
         {"postgresql_with": {"fillfactor": "70"}},
     )
@@ -57,6 +66,7 @@ class Device(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    search_text: Mapped[str] = mapped_column(Text, Computed(_SEARCH_TEXT, persisted=True), deferred=True)
 
     def apply(self, changes: dict[str, Any]) -> bool:
         """Take over new values; a new version only where something really differs."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Header
 
 from fleet_kit.errors import PreconditionFailed
+from fleet_kit.openapi import raises
 
 
 def etag(version: int) -> str:
@@ -12,6 +13,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+@raises(PreconditionFailed)
 class Precondition:
     """The request's If-Match, or no condition.
 

@@ -16,7 +16,8 @@ from device_service.devices.repository import DeviceRepository
 from device_service.devices.schemas import DeviceOut
 from device_service.devices.service import not_found
 from fleet_kit.database import Sessions
-from fleet_kit.errors import invalid
+from fleet_kit.errors import Unauthorized, Unprocessable, invalid
+from fleet_kit.openapi import raises
 from fleet_kit.principal import Principal, current_principal
 from fleet_kit.scope import Scope
 
@@ -32,6 +33,7 @@ _DEVICE_ID = {
 
 
 @router.get("/{device_id}", response_model=DeviceOut, openapi_extra={"parameters": [_DEVICE_ID]})
+@raises(Unauthorized, Unprocessable)
 async def read_device(request: Request) -> Response:
     """One device; its ETag is what If-Match takes."""
     device_id = _device_id(request.path_params["device_id"])
@@ -39,10 +41,10 @@ async def read_device(request: Request) -> Response:
     key = str(device_id)
     pending = caches.devices.start_get(key)
     principal = await current_principal(request)
-    packed = await caches.devices.finish_get(pending)
+    packed = await caches.devices.finish_get(key, pending)
     if packed is None:
         read_at = time.monotonic()
-        packed = _pack(await _fetch(request.app.state.sessions, principal, device_id))
+        packed = _pack(await fetch(request.app.state.sessions, principal, device_id))
         await caches.devices.fill(key, packed, read_at=read_at)
     return _unpack(packed, principal.scope)
 
@@ -55,7 +57,8 @@ def _device_id(text: str) -> UUID:
         raise invalid("device_id", "must be a UUID") from None
 
 
-async def _fetch(sessions: Sessions, principal: Principal, device_id: UUID) -> Device:
+async def fetch(sessions: Sessions, principal: Principal, device_id: UUID) -> Device:
+    """The device, with no database connection held afterwards; raises NotFound."""
     async with sessions() as session:
         device = await DeviceRepository(session, principal.scope).find(device_id)
     if device is None:

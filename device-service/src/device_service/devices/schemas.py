@@ -6,16 +6,10 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field
 
 from device_service.devices.models import DeviceStatus
 from fleet_kit.json_object import JsonObject
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from fleet_kit.schemas import LineText, QueryModel, ResponseModel, StrictModel, Text, Timestamp
 
 MAX_TAGS = 50
 Sort = Literal["name", "-name", "type", "-type", "created_at", "-created_at", "updated_at", "-updated_at"]
-
-
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("holds a control character")
-    return value
 
 
 def _iccid(value: str) -> str:
@@ -30,10 +24,9 @@ def _distinct(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-Label = Annotated[Text, AfterValidator(_printable)]
-Name = Annotated[Label, StringConstraints(min_length=1, max_length=128)]
-TypeName = Annotated[Label, StringConstraints(min_length=1, max_length=64)]
-Tag = Annotated[Label, StringConstraints(min_length=1, max_length=64)]
+Name = Annotated[LineText, StringConstraints(min_length=1, max_length=128)]
+TypeName = Annotated[LineText, StringConstraints(min_length=1, max_length=64)]
+Tag = Annotated[LineText, StringConstraints(min_length=1, max_length=64)]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
 Iccid = Annotated[str, StringConstraints(pattern=r"^[0-9]{19,20}$"), AfterValidator(_iccid)]
 
@@ -90,7 +83,7 @@ class CreatedDeviceOut(DeviceOut):
     key: str | None = None
 
 
-class DeviceQuery(StrictModel):
+class DeviceQuery(QueryModel):
     """What narrows and orders a list. A device has all of several tags."""
 
     model_config = ConfigDict(extra="ignore")

@@ -1,3 +1,4 @@
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +14,16 @@ from device_service.devices.repository import DeviceRepository
 from device_service.devices.schemas import DeviceIn, DeviceQuery
 from fleet_kit.errors import Conflict, NotFound
 from fleet_kit.keyset_pagination import PageResult
+from fleet_kit.limits import Limits
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal, Role
+
+DEVICES = "devices"
+"""The limit of an organisation that a new device counts for."""
+
+CountedBelow = Mapping[str, Callable[[AsyncSession, UUID], Awaitable[int]]]
+"""What goes with a device and counts for limits of its organisation: by limit, what deletes and counts it."""
 
 _TAKEN = {
     "uq_t_devices_organization_id_name": ("name", "DEVICE_NAME_TAKEN"),
@@ -31,8 +39,16 @@ def not_found() -> NotFound:
 class DeviceService:
     """What may be done with devices, and the events that it publishes."""
 
-    def __init__(self, session: AsyncSession, principal: Principal, changes: Changes) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        principal: Principal,
+        changes: Changes,
+        limits: Limits,
+        counted_below: CountedBelow,
+    ) -> None:
         self._session, self._principal, self._changes = session, principal, changes
+        self._limits, self._counted_below = limits, counted_below
         self._devices = DeviceRepository(session, principal.scope)
         self._outbox = Outbox(session)
 
@@ -48,11 +64,13 @@ class DeviceService:
         return await self._devices.page(wanted, paging)
 
     async def create(self, data: DeviceIn) -> Device:
-        """A new device of the caller's organisation; raises Conflict for a taken name or SIM."""
+        """A new device of the caller's organisation; raises Conflict for a taken name or SIM, or a limit."""
         self._principal.require(Role.OPERATOR)
         device = Device(organization_id=self._principal.organization_id, **data.model_dump())
         self._devices.add(device)
         await self._flush()
+        # Last, as in `delete`: whoever waits for the name of a device that is being deleted holds no count.
+        await self._limits.take(self._principal.organization_id, DEVICES)
         await self._outbox.add(events.registered(device))
         return device
 
@@ -78,10 +96,14 @@ class DeviceService:
     async def delete(self, device_id: UUID, precondition: Precondition) -> None:
         """Remove the device, its key and its events."""
         device = await self.editable(device_id, precondition)
+        gone = {name: await delete(self._session, device.id) for name, delete in self._counted_below.items()}
         await self._devices.delete(device)
         await self._session.flush()
+        await SessionTerminations(self._session).request(device.id, device.organization_id)
+        await self._limits.give_back(device.organization_id, DEVICES)
+        for name, number in gone.items():
+            await self._limits.give_back(device.organization_id, name, number)
         await self._outbox.add(events.deleted(device))
-        await SessionTerminations(self._session).request(device.id)
         self._changes.device(device)
         self._changes.credential(device.id)
 

@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -8,10 +9,12 @@ from fleet_contracts.telemetry import (
     Reading,
     decode,
     encode_readings,
+    message_cost,
     parse_reading,
 )
 from fleet_contracts.topology import TELEMETRY_EXCHANGE, telemetry_key
-from fleet_kit.errors import BadRequest, Unavailable, Unprocessable, invalid
+from fleet_kit.allowances import Allowances
+from fleet_kit.errors import BadRequest, TooManyRequests, Unavailable, Unprocessable, invalid
 from fleet_kit.messaging import PublishFailed
 
 MAX_NAMED = 20
@@ -28,13 +31,20 @@ class ConfirmedPublisher(Protocol):
 
 
 class TelemetryService:
-    """Takes readings over HTTP: all of a request or none, accepted once the broker has confirmed them."""
+    """Takes readings over HTTP: all of a request or none, accepted once the broker has confirmed them.
 
-    def __init__(self, publisher: ConfirmedPublisher) -> None:
-        self._publisher = publisher
+    `allowances`: bytes of each organisation.
+    """
 
-    async def accept(self, device_id: UUID, body: bytes) -> list[str]:
-        """Ids of the readings; raises BadRequest, Unprocessable naming fields, or Unavailable."""
+    def __init__(self, publisher: ConfirmedPublisher, allowances: Allowances[UUID]) -> None:
+        self._publisher, self._allowances = publisher, allowances
+
+    async def accept(self, device_id: UUID, organization_id: UUID, body: bytes) -> list[str]:
+        """Ids of the readings.
+
+        Raises TooManyRequests, BadRequest, Unprocessable naming fields, or Unavailable.
+        """
+        self._charge(organization_id, body)  # before anything is parsed, for that is what costs
         readings = parse_body(body, str(device_id), datetime.now(UTC))
         try:
             await self._publisher.publish(
@@ -44,10 +54,19 @@ class TelemetryService:
                 message_id=str(uuid4()),
             )
         except PublishFailed as error:
+            self._allowances.give_back(organization_id, message_cost(body))
             raise Unavailable(
                 "the readings could not be taken over, send them again", retry_after=RETRY_AFTER_SECONDS
             ) from error
         return [reading.id for reading in readings]
+
+    def _charge(self, organization_id: UUID, body: bytes) -> None:
+        seconds = self._allowances.take(organization_id, message_cost(body))
+        if seconds > 0:
+            raise TooManyRequests(
+                "the organization's devices send more than it may, send these readings again later",
+                retry_after=math.ceil(seconds),
+            )
 
 
 def parse_body(body: bytes, device_id: str, now: datetime) -> list[Reading]:

@@ -22,11 +22,13 @@ class Process:
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
     user: str | None = None
-    """System user to run as, where ours is root and the program refuses root."""
+    """System user to run as, where ours is root."""
     stop_signal: str = "TERM"
     stop_seconds: int = 15
     priority: int = 100
     """Lower starts first and stops last."""
+    files: tuple[Path, ...] = ()
+    """Configuration that the program reads once, at its start: another content replaces the program."""
 
 
 class Server(Protocol):

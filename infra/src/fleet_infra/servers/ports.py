@@ -1,6 +1,7 @@
 import errno
 import random
 import socket
+from pathlib import Path
 
 BELOW_EPHEMERAL = range(15_000, 32_000)
 """The kernel gives the ports above to outgoing connections, which could take one before its server does."""
@@ -20,6 +21,11 @@ def free_ports(count: int) -> list[int]:
 def free_port() -> int:
     """One such port."""
     return free_ports(1)[0]
+
+
+def lowest_port() -> int:
+    """The first that programs without privileges may listen on, as this machine is configured."""
+    return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="utf-8"))
 
 
 def is_taken(port: int, address: str = "127.0.0.1") -> bool:

@@ -1,13 +1,7 @@
-"""Postgres as Debian packages it.
+"""Postgres as Debian packages it. It refuses to run as root: its user is then `postgres`."""
 
-Postgres refuses to run as root, and as the user `postgres` it cannot enter a folder that only root can.
-Run by root, its data therefore lies below /var/lib/fleet with a link to it where it was asked for.
-"""
-
-import contextlib
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -16,9 +10,10 @@ from pathlib import Path
 
 import asyncpg
 
+from fleet_infra.servers.accounts import as_user
 from fleet_infra.servers.base import NotReady, Process, run_in_thread
+from fleet_infra.servers.outside import move_outside, remove_data
 
-OUTSIDE = Path("/var/lib/fleet")
 SYSTEM_USER = "postgres"
 SETTINGS = {
     "unix_socket_directories": "''",
@@ -85,6 +80,7 @@ class PostgresServer:
                 stop_signal="INT",
                 stop_seconds=30,
                 priority=10,
+                files=(self.folder.resolve() / "postgresql.auto.conf",),
             )
         ]
 
@@ -106,19 +102,11 @@ class PostgresServer:
         return folder
 
     def _make_folder(self) -> None:
-        remove_cluster(self.folder)
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_data(self.folder)
         if self.user is None:
-            self.folder.mkdir(mode=0o700)
-            return
-        owner = pwd.getpwnam(SYSTEM_USER)
-        OUTSIDE.mkdir(mode=0o755, exist_ok=True)
-        _remove_abandoned()
-        outside = OUTSIDE / f"postgres-{secrets.token_hex(6)}"
-        outside.mkdir(mode=0o700)
-        outside.with_suffix(".link").write_text(str(self.folder.absolute()), encoding="utf-8")
-        os.chown(outside, owner.pw_uid, owner.pw_gid)
-        self.folder.symlink_to(outside)
+            self.folder.mkdir(mode=0o700, parents=True)
+        else:
+            move_outside(self.folder, self.user)
 
     def _initdb(self) -> None:
         data = self.folder.resolve()
@@ -147,31 +135,11 @@ class PostgresServer:
 
 def run_as(user: str | None, command: list[str]) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, without any group of ours if as another user; its output is kept."""
-    if user is not None:
-        command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *command]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False
+        [*as_user(user), *command],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
-
-
-def remove_cluster(folder: Path) -> None:
-    """Delete the cluster behind `folder`, wherever it lies."""
-    if folder.is_symlink():
-        outside = folder.resolve()
-        if outside.parent == OUTSIDE:
-            shutil.rmtree(outside, ignore_errors=True)
-            outside.with_suffix(".link").unlink(missing_ok=True)
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
-
-
-def _remove_abandoned() -> None:
-    """Delete clusters whose clone was deleted: the link that pointed to them is gone."""
-    for note in OUTSIDE.glob("postgres-*.link"):
-        outside = note.with_suffix("")
-        link = Path(note.read_text(encoding="utf-8"))
-        with contextlib.suppress(OSError):
-            if link.resolve() != outside and not (outside / "postmaster.pid").exists():
-                shutil.rmtree(outside, ignore_errors=True)
-                note.unlink()

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import httpx
 
+from fleet_infra.broker_config import ADVANCED
 from fleet_infra.files import write_private
+from fleet_infra.servers.accounts import ACCOUNT
 from fleet_infra.servers.base import NotReady, Process
+from fleet_infra.servers.outside import give, is_outside, settle
 from fleet_infra.servers.ports import accepts
 
 PLUGINS = (
@@ -17,6 +20,7 @@ PLUGINS = (
     "rabbitmq_auth_backend_http",
     "rabbitmq_auth_backend_cache",
 )
+CONFIGURATION = ("rabbitmq.conf", "advanced.config", "definitions.json", "enabled_plugins")
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Debian's /usr/sbin/rabbitmq-server insists on the system's own node and user; the scripts here do not."""
 
@@ -63,13 +67,22 @@ class RabbitServer:
     @property
     def definitions_file(self) -> Path:
         """File the node loads at every boot."""
-        return self.folder.absolute() / "definitions.json"
+        return self.folder.resolve() / "definitions.json"
 
     def prepare(self) -> None:
         """Write configuration, definitions, plugins and the cookie."""
+        account = settle(self.folder, self.ports.management)
+        self._write_files()
+        if account is not None:
+            give(self.folder.resolve(), account)
+
+    def _write_files(self) -> None:
         for name in ("", "home", "mnesia", "log"):
             (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(self.folder / "rabbitmq.conf", self.configuration)
+        # Its user may not be able to enter the folder by the path it was asked for.
+        configuration = self.configuration.replace(str(self.folder.absolute()), str(self.folder.resolve()))
+        write_private(self.folder / "rabbitmq.conf", configuration)
+        write_private(self.folder / "advanced.config", ADVANCED)
         write_private(self.definitions_file, self.definitions)
         write_private(self.folder / "enabled_plugins", f"[{','.join(PLUGINS)}].\n")
         cookie = self.folder / "home" / ".erlang.cookie"
@@ -79,18 +92,21 @@ class RabbitServer:
 
     def processes(self) -> list[Process]:
         """The Erlang port mapper, which would otherwise outlive the broker as a daemon, and the broker."""
-        folder = self.folder.absolute()
+        folder = self.folder.resolve()
         environment = self._environment()
+        user = ACCOUNT if is_outside(self.folder) else None
         mapper = ("epmd", "-address", "127.0.0.1", "-port", str(self.ports.mapper))
         return [
-            Process("epmd", mapper, folder, environment, priority=5),
+            Process("epmd", mapper, folder, environment, user=user, priority=5),
             Process(
                 self.name,
                 (str(PROGRAMS / "rabbitmq-server"),),
                 folder,
                 environment,
+                user=user,
                 stop_seconds=40,
                 priority=10,
+                files=tuple(folder / name for name in CONFIGURATION),
             ),
         ]
 
@@ -109,7 +125,7 @@ class RabbitServer:
             raise NotReady(f"rabbitmq management answers {answer.status_code}")
 
     def _environment(self) -> dict[str, str]:
-        folder = self.folder.absolute()
+        folder = self.folder.resolve()
         ports = self.ports
         return {
             "HOME": str(folder / "home"),

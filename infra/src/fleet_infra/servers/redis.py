@@ -4,8 +4,15 @@ from pathlib import Path
 import redis
 
 from fleet_infra.files import write_private
+from fleet_infra.servers.accounts import ACCOUNT
 from fleet_infra.servers.base import NotReady, Process
+from fleet_infra.servers.outside import give, is_outside, settle
 
+FULL = "maxmemory 160mb\nmaxmemory-policy noeviction\n"
+"""When it is full Redis refuses writes, since evicting could take a revoked token. Its container has 256 MB.
+
+The caches have a fixed number of slots and leave the rest of it free; who writes has another way.
+"""
 CONFIG = """bind 127.0.0.1
 port {port}
 dir {folder}
@@ -16,7 +23,6 @@ protected-mode yes
 save ""
 appendonly {appendonly}
 appendfsync everysec
-maxmemory-policy noeviction
 loglevel notice
 """
 
@@ -38,21 +44,27 @@ class RedisServer:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> None:
-        """Write the configuration, which holds the password and is therefore ours only."""
+        """Write the configuration, which holds the password and is therefore its user's only."""
+        account = settle(self.folder, self.port)
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = CONFIG.format(
+        text = FULL + CONFIG.format(
             port=self.port,
-            folder=self.folder.absolute(),
+            folder=self.folder.resolve(),
             password=self.password,
             databases=self.databases,
             appendonly="yes" if self.durable else "no",
         )
         write_private(self.folder / "redis.conf", text)
+        if account is not None:
+            give(self.folder.resolve(), account)
 
     def processes(self) -> list[Process]:
         """The server itself."""
-        command = ("redis-server", str(self.folder.absolute() / "redis.conf"))
-        return [Process(self.name, command, directory=self.folder.absolute(), priority=10)]
+        folder = self.folder.resolve()
+        configuration = folder / "redis.conf"
+        command = ("redis-server", str(configuration))
+        user = ACCOUNT if is_outside(self.folder) else None
+        return [Process(self.name, command, directory=folder, user=user, priority=10, files=(configuration,))]
 
     def check(self) -> None:
         """PING."""

@@ -6,7 +6,7 @@ import structlog
 
 from fleet_contracts.telemetry import Parsed, Rejected, encode_readings, parse_message
 from fleet_contracts.topology import REASON_HEADER
-from fleet_kit.consumer import DependencyUnavailable, Failure
+from fleet_kit.consumer import DELIVERED_TOO_OFTEN, DependencyUnavailable, Failure
 from fleet_kit.failure_router import Delivery
 from monitoring_service.directory.owner_cache import DeviceOwnerCache
 from monitoring_service.readings.consumers import UNKNOWN_DEVICE, TelemetryHandler, device_id, excerpt
@@ -14,7 +14,11 @@ from monitoring_service.rejected.models import RejectedMessage
 from monitoring_service.rejected.service import RejectedMessageService
 
 log = structlog.get_logger(__name__)
-REASONS = {UNKNOWN_DEVICE: "no such device", "DELIVERY_LIMIT": "the broker's delivery limit was reached"}
+REASONS = {
+    UNKNOWN_DEVICE: "no such device",
+    DELIVERED_TOO_OFTEN: "it was delivered too often without being handled",
+    "EXPIRED": "it expired, as its sender wished, before it was stored",
+}
 
 
 class DeadTelemetryHandler:
@@ -59,7 +63,9 @@ class DeadTelemetryHandler:
 
 
 def _given(delivery: Delivery) -> str:
-    return str(delivery.headers.get(REASON_HEADER, "DELIVERY_LIMIT"))
+    if delivery.undecodable is not None:
+        return delivery.undecodable.reason
+    return str(delivery.headers.get(REASON_HEADER, DELIVERED_TOO_OFTEN))
 
 
 def _entries(delivery: Delivery, device: str | None, owner: str | None) -> list[RejectedMessage]:
@@ -71,6 +77,8 @@ def _parts(delivery: Delivery, parsed: Parsed) -> list[Rejected]:
     """One for each reading, so that each can be found by its id; one for a message that holds none."""
     given = _given(delivery)
     code, reason = given if given in REASONS else "HANDLER_FAILED", REASONS.get(given, given)
+    if delivery.raw_properties is not None:
+        code = "UNDECODABLE_PROPERTIES"
     if not parsed.readings and not any(bad.index is not None for bad in parsed.rejected):
         return [Rejected(None, code, "", reason, excerpt(delivery))]
     bad = [item for item in parsed.rejected if item.index is not None]

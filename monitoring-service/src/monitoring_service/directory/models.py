@@ -7,6 +7,7 @@ from pymongo import UpdateOne
 
 from fleet_contracts.events import AlertData, DeviceData, DeviceRef, FleetEvent, SimData
 from monitoring_service.store.client import Document
+from monitoring_service.store.slots import slot_of
 
 ALERT_STATES = {"alert.raised": "raised", "alert.acknowledged": "acknowledged", "alert.cleared": "cleared"}
 OPEN_ALERTS = ["raised", "acknowledged"]
@@ -16,6 +17,7 @@ def device_document(event: FleetEvent, data: DeviceData) -> Document:
     """Directory entry of a device that exists."""
     return {
         "organization_id": str(event.organizationid),
+        "slot": slot_of(str(data.id)),
         "name": data.name,
         "type": data.type,
         "iccid": data.iccid,
@@ -30,6 +32,7 @@ def deleted_document(event: FleetEvent, data: DeviceRef) -> Document:
     """What stays of a deleted device, so that a late event does not bring it back."""
     return {
         "organization_id": str(event.organizationid),
+        "slot": slot_of(str(data.id)),
         "iccid": None,
         "version": data.version,
         "changed_at": event.time,

@@ -33,6 +33,13 @@ class DeviceOwnerCache:
             found |= await self._ask(missing, now)
         return found
 
+    async def deleted(self, device_ids: Iterable[str]) -> set[str]:
+        """Those of unknown devices that will never be known again. Raises StoreUnavailable."""
+        try:
+            return await self._directory.deleted(device_ids)
+        except StoreError as error:
+            raise StoreUnavailable(type(error).__name__) from error
+
     def forget(self, device_id: str) -> None:
         """Ask again for this device: its entry has changed."""
         self._owners.pop(device_id, None)

@@ -1,43 +1,97 @@
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+import structlog
+from prometheus_client import Counter
+
 from fleet_kit.scope import Scope
-from monitoring_service.latest.models import replace_if_newer
+from monitoring_service.latest.models import Position, replace_if_newer
 from monitoring_service.store.client import Document, Store
+from monitoring_service.store.inserts import update_each
+from monitoring_service.store.reads import PIECE, PlainReads, Reads
+from monitoring_service.store.scans import RangeScan
+from monitoring_service.store.slots import SLOT, SLOTS, slot_windows
+from monitoring_service.store.windows import Windows, whole
+
+log = structlog.get_logger(__name__)
+REFUSED = Counter("monitoring_latest_refused_total", "Newest readings that the store refused")
+_NAMED = 50
+"""Devices asked for by name in one query: its cost is the square of its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatestSlice:
+    """Readings, and behind which position a further request goes on if this one ended early."""
+
+    rows: list[Document]
+    rest: Position | None = None
 
 
 class LatestRepository:
     """The newest reading of each device in one scope."""
 
-    def __init__(self, store: Store, scope: Scope) -> None:
-        self._collection, self._scope = store.latest, scope
+    def __init__(self, store: Store, scope: Scope, reads: Reads | None = None) -> None:
+        self._collection, self._scope, self._reads = store.latest, scope, reads or PlainReads()
 
-    async def apply(self, readings: Iterable[Document]) -> None:
-        """Take over those that are newer."""
-        await self._collection.bulk_write([replace_if_newer(reading) for reading in readings], ordered=False)
+    async def apply(self, readings: Iterable[tuple[Document, datetime]]) -> None:
+        """Take over those that are newer; each with the earliest time of measuring of its device."""
+        changes = [replace_if_newer(reading, oldest) for reading, oldest in readings]
+        for reason in await update_each(self._collection, changes):
+            REFUSED.inc()
+            log.error("the store refuses a device's newest reading", reason=reason)
 
-    async def page(self, devices: Sequence[str] | None, after: str | None, limit: int) -> list[Document]:
-        """In the order of device ids, after that one."""
-        if devices is not None:
-            wanted = sorted(device for device in set(devices) if after is None or device > after)
-            rows = await self._collection.find({"_id": {"$in": wanted}}).sort("_id", 1).to_list(None)
-            return [row for row in rows if self._scope.covers(UUID(row["organization_id"]))][:limit]
-        query = self._mine()
-        if after is not None:
-            query["_id"] = {"$gt": after}
-        return await self._collection.find(query).sort("_id", 1).limit(limit).to_list(limit)
+    async def delete(self, devices: Sequence[str]) -> None:
+        """Delete what a few devices, which are gone, sent last."""
+        await self._collection.delete_many({"_id": {"$in": list(devices)}})
+
+    async def named(self, devices: Iterable[str]) -> list[Document]:
+        """Those of some devices, in the order of lists."""
+        wanted, rows = sorted(set(devices)), list[Document]()
+        for start in range(0, len(wanted), _NAMED):
+            query = {"_id": {"$in": wanted[start : start + _NAMED]}}
+            rows += await self._reads.rows(self._collection.find(query), _NAMED)
+        return sorted((row for row in rows if self._covers(row)), key=position)
+
+    async def page(self, after: Position | None, limit: int) -> LatestSlice:
+        """The first `limit` in their order, behind that position."""
+        scan = self._scan(slot_windows(after[0] if after else 0, min(limit, PIECE)))
+        rows: list[Document] = []
+        while len(rows) < limit and (page := await scan.next()) is not None:
+            rows += [row for row in page if after is None or position(row) > after]
+            slot, device, _ = scan.position
+            if len(rows) < limit and self._reads.exhausted and slot < SLOTS:
+                return LatestSlice(rows, (slot, device))
+        return LatestSlice(rows[:limit])
 
     async def newest(self, device_id: str) -> Document | None:
         """The newest reading of one device, None if it has none."""
-        row: Document | None = await self._collection.find_one({"_id": device_id})
-        return row if row is not None and self._scope.covers(UUID(row["organization_id"])) else None
+        rows = await self._reads.rows(self._collection.find({"_id": device_id}), 1)
+        return rows[0] if rows and self._covers(rows[0]) else None
 
-    async def received_since(self, moment: datetime) -> list[str]:
-        """Devices whose newest reading arrived after that moment."""
-        found = self._collection.find(self._mine(), {"received_at": 1})
-        return [row["_id"] async for row in found if row["received_at"] > moment]
+    async def heard(self, low: int, high: int, since: datetime) -> set[str]:
+        """Devices of the slots [low, high) whose newest reading arrived after that moment."""
+        scan, found = self._scan(whole(low, high), {"received_at": 1, "slot": 1}), set[str]()
+        while (page := await scan.next()) is not None:
+            found |= {row["_id"] for row in page if row["received_at"] > since}
+        return found
 
-    def _mine(self) -> Document:
-        organization = self._scope.organization_id
-        return {} if organization is None else {"organization_id": str(organization)}
+    def _scan(self, windows: Windows, fields: Document | None = None) -> RangeScan:
+        mine: Document = {}
+        if self._scope.organization_id is not None:
+            mine["organization_id"] = str(self._scope.organization_id)
+
+        def find(slots: Any) -> Any:
+            return self._collection.find(mine | {"slot": slots}, fields)
+
+        return RangeScan(self._reads, find, SLOT, windows)
+
+    def _covers(self, row: Document) -> bool:
+        return self._scope.covers(UUID(row["organization_id"]))
+
+
+def position(row: Document) -> Position:
+    """Where it stands in lists."""
+    return row["slot"], row["_id"]

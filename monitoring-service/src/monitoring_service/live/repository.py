@@ -3,49 +3,27 @@
 from collections.abc import AsyncIterator, Sequence
 from heapq import merge
 
-from bson.int64 import Int64
-
 from monitoring_service.live.models import event_item, reading_item
-from monitoring_service.readings.queries import PAGE, SHORT_RANGE, StoredReadings
+from monitoring_service.readings.queries import PAGE, StoredReadings
 from monitoring_service.store.client import Document, Store
+from monitoring_service.store.reads import PlainReads, Reads
+from monitoring_service.store.scans import read_stored
 from monitoring_service.store.windows import Windows
 
 _MINUTES_SEQ, _HOURS_SEQ = 10 * 60 * 1_000_000, 6 * 3600 * 1_000_000
 
 
 class FeedRepository:
-    """Readings and events of organisations, in one order."""
+    """Readings and events of organisations, in one order; `reads`: of a client that catches up alone."""
 
-    def __init__(self, store: Store) -> None:
-        self._readings, self._events = StoredReadings(store), store.events
+    def __init__(self, store: Store, reads: Reads | None = None) -> None:
+        self._reads: Reads = reads or PlainReads()
+        self._readings, self._events = StoredReadings(store, self._reads), store.events
 
-    async def after(
-        self, organizations: Sequence[str], seq: int, until: int
-    ) -> AsyncIterator[list[Document]]:
+    def after(self, organizations: Sequence[str], seq: int, until: int) -> AsyncIterator[list[Document]]:
         """Everything stored after `seq` up to `until`, in order, in pages; each with its `item`."""
-        if until - seq > SHORT_RANGE:
-            async for page in self._far(organizations, seq, until):
-                yield page
-            return
-        events = await self._events_of(organizations, seq + 1, until + 1)
-        async for page in self._pages(organizations, seq, until):
-            due = [event for event in events if event["seq"] <= page[-1]["seq"]]
-            events = events[len(due) :]
-            yield list(merge(page, due, key=_seq)) if due else page
-        if events:
-            yield events
-
-    async def _far(self, organizations: Sequence[str], seq: int, until: int) -> AsyncIterator[list[Document]]:
-        """The same for a long range, of which no more than a page is held at a time."""
-        position = seq
-        async for page in self._pages(organizations, seq, until):
-            async for events in self._events_between(organizations, position, page[0]["seq"] - 1):
-                yield events
-            position = page[-1]["seq"]
-            among = await self._events_of(organizations, page[0]["seq"], position + 1)
-            yield list(merge(page, among, key=_seq)) if among else page
-        async for events in self._events_between(organizations, position, until):
-            yield events
+        readings = self._pages(organizations, seq, until)
+        return _merged(readings, self._event_pages(organizations, seq, until))
 
     async def _pages(
         self, organizations: Sequence[str], seq: int, until: int
@@ -55,25 +33,34 @@ class FeedRepository:
                 document["item"] = reading_item(document)
             yield page
 
-    async def _events_between(
-        self, organizations: Sequence[str], after: int, until: int
+    async def _event_pages(
+        self, organizations: Sequence[str], seq: int, until: int
     ) -> AsyncIterator[list[Document]]:
-        windows = Windows(after + 1, until + 1, _MINUTES_SEQ, _HOURS_SEQ, PAGE)
+        windows = Windows(seq + 1, until + 1, _MINUTES_SEQ, _HOURS_SEQ, PAGE)
         while (piece := windows.next()) is not None:
-            events = await self._events_of(organizations, *piece)
+            events, (_, end) = await read_stored(self._reads, self._events, organizations, *piece)
             windows.found(len(events))
+            windows.return_to(end)
+            for document in events:
+                document["item"] = event_item(document)
             if events:
                 yield events
 
-    async def _events_of(self, organizations: Sequence[str], low: int, high: int) -> list[Document]:
-        span = {"$gte": Int64(low), "$lt": Int64(high)}
-        events: list[Document] = []
-        for organization in organizations:
-            query = {"organization_id": organization, "seq": span}
-            events += await self._events.find(query).sort("seq", 1).to_list(None)
-        for document in events:
-            document["item"] = event_item(document)
-        return sorted(events, key=_seq)
+
+async def _merged(*streams: AsyncIterator[list[Document]]) -> AsyncIterator[list[Document]]:
+    """Streams of pages as one in the order of storing; no more than a page of each is held."""
+    held: list[list[Document]] = [[] for _ in streams]
+    while True:
+        for number, stream in enumerate(streams):
+            if not held[number]:
+                held[number] = await anext(stream, [])
+        pages = [page for page in held if page]
+        if not pages:
+            return
+        border = min(page[-1]["seq"] for page in pages)
+        due = [[document for document in page if document["seq"] <= border] for page in held]
+        held = [page[len(part) :] for page, part in zip(held, due, strict=True)]
+        yield list(merge(*due, key=_seq))
 
 
 def _seq(document: Document) -> int:

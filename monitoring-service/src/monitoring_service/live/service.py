@@ -3,7 +3,7 @@
 The feed is never pushed from a consumer's memory: each process reads the store in the order of its sequence,
 up to where nothing can be stored any more, and sends on what is new. Coming back with a cursor is the same
 read, begun earlier. A client that does not keep up is not fed until it has drained, resumes from its own
-cursor, and is dropped when it does not drain.
+cursor in the turns of its organisation, and is dropped when it does not drain.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ from monitoring_service.live.resume_limit import ResumeLimit
 from monitoring_service.live.schemas import Subscribe
 from monitoring_service.live.subscriptions import resolve_target
 from monitoring_service.store.client import Document, Store, StoreError
+from monitoring_service.store.read_turns import ReadTurns
+from monitoring_service.store.reads import Reads, SharedReads
 from monitoring_service.store.sequence import StorageSequence
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,8 @@ DROPPED = Counter("monitoring_live_dropped", "Live clients dropped because they 
 SHORT_RANGE = 5_000_000
 """A client less than five seconds behind is fed together with the others."""
 _DRAIN_SECONDS = 0.1
+_TURN_SECONDS = 30.0
+"""Longest wait for one read of a client that catches up, its turn included."""
 _EMPTY = 60_000_000
 """In a store that holds nothing yet a client begins a minute ago, in case clocks differ."""
 
@@ -42,6 +46,7 @@ class LiveFeed:
         sequence: StorageSequence,
         transport: ClientConnections,
         resume_limit: ResumeLimit,
+        turns: ReadTurns,
         *,
         queue_packets: int,
         slow_seconds: float,
@@ -52,7 +57,7 @@ class LiveFeed:
             transport,
             resume_limit,
         )
-        self._repository = FeedRepository(store)
+        self._repository, self._turns = FeedRepository(store), turns
         self._queue_packets, self._slow_seconds = queue_packets, slow_seconds
         self._clients: dict[str, LiveClient] = {}
         self._behind: dict[str, asyncio.Task[None]] = {}
@@ -61,6 +66,12 @@ class LiveFeed:
     def clients(self) -> list[LiveClient]:
         """Everyone who is connected."""
         return list(self._clients.values())
+
+    def client(self, sid: str) -> LiveClient:
+        """One who is connected; raises Unavailable where it has left meanwhile."""
+        if sid not in self._clients:
+            raise Unavailable("this connection has ended")
+        return self._clients[sid]
 
     def add(self, client: LiveClient) -> None:
         """Someone connected."""
@@ -78,9 +89,10 @@ class LiveFeed:
 
         Raises NotFound for devices and SIMs of others, Unavailable while the store is unavailable.
         """
-        client = self._clients[sid]
+        client = self.client(sid)
         try:
-            target = await resolve_target(self._store, client.principal.scope, wanted)
+            scope = client.principal.scope
+            target = await resolve_target(self._store, scope, wanted, self._reads_of(client))
             stable = (await self._sequence.snapshot()).stable
         except StoreError as error:
             raise Unavailable("the store is unavailable, try again") from error
@@ -167,13 +179,15 @@ class LiveFeed:
         """Feed a client alone until it is near; a store that is unavailable is waited for."""
         await asyncio.sleep(0.01)  # the answer to the subscription goes first
         gap_sent = False
+        reads = self._reads_of(client)
+        repository = FeedRepository(self._store, reads)
         while client.sid in self._clients:
             try:
                 if not gap_sent:
-                    await self._send_gap(client)
+                    await self._send_gap(client, reads)
                     gap_sent = True
                 stable = (await self._sequence.snapshot()).stable
-                async for page in self._repository.after(client.organizations, client.cursor, stable):
+                async for page in repository.after(client.organizations, client.cursor, stable):
                     while not await self._keeps_up(client):
                         if client.sid not in self._clients:
                             return
@@ -183,14 +197,17 @@ class LiveFeed:
                 if client.cursor >= (await self._sequence.snapshot()).stable - SHORT_RANGE:
                     client.caught_up = True
                     return
-            except StoreError:
+            except (StoreError, Unavailable):
                 await asyncio.sleep(0.5)
 
-    async def _send_gap(self, client: LiveClient) -> None:
+    def _reads_of(self, client: LiveClient) -> SharedReads:
+        return SharedReads(self._turns, str(client.principal.organization_id), seconds=_TURN_SECONDS)
+
+    async def _send_gap(self, client: LiveClient, reads: Reads) -> None:
         stable = (await self._sequence.snapshot()).stable
         if client.cursor >= stable - SHORT_RANGE:
             return
-        reason = await self._resume_limit.reason(client.organizations, client.cursor)
+        reason = await self._resume_limit.reason(client.organizations, client.cursor, reads)
         if reason is not None:
             gap = {"from": str(client.cursor), "to": str(stable), "cursor": str(stable), "reason": reason}
             client.cursor = stable

@@ -1,23 +1,18 @@
 """Socket.IO: connections, subscriptions, and how full a client's queue is."""
 
-import asyncio
 from typing import Any
 
 import orjson
 import socketio
-import structlog
 from pydantic import ValidationError
 
 from fleet_kit.errors import FleetError
 from fleet_kit.token_verifier import TokenVerifier
 from monitoring_service.live.clients import LiveClient
+from monitoring_service.live.guard import Guard
 from monitoring_service.live.schemas import Subscribe
 from monitoring_service.live.service import LiveFeed
-
-log = structlog.get_logger(__name__)
-PATH = "/ws/monitoring"
-_GOODBYE_SECONDS = 1.0
-"""How long a client that is disconnected may take to read that it is."""
+from monitoring_service.live.subscribe_rate import SubscribeRate
 
 
 class FastJson:
@@ -46,6 +41,9 @@ class SocketIoTransport:
             cors_allowed_origins="*",
             ping_interval=20,
             ping_timeout=20,
+            # One event of a client after the other: who sends faster than that waits in the network.
+            async_handlers=False,
+            http_compression=False,
         )
 
     async def emit(self, sids: list[str], event: str, data: Any) -> None:
@@ -60,60 +58,77 @@ class SocketIoTransport:
     async def drop(self, sid: str, *, abort: bool = False) -> None:
         """End the connection; `abort` does not wait for a client that does not read."""
         # Looked up first: whoever is being disconnected is no longer found.
-        socket, environ = self._socket(sid), self.server.get_environ(sid)
+        socket, guard = self._socket(sid), self.guard(sid)
+        if abort and guard is not None:
+            guard.cut()
         if not abort:
             await self.server.disconnect(sid)
         if socket is not None:
             await socket.close(wait=False, abort=abort)
-        # A goodbye waits behind everything that the client has not read, and a client may ignore it.
-        asyncio.get_running_loop().call_later(0 if abort else _GOODBYE_SECONDS, _cut, environ)
+        if guard is not None:
+            guard.dismiss()
+
+    def guard(self, sid: str) -> Guard | None:
+        """The guard of a client's connection, None once that has ended."""
+        environ = self.server.get_environ(sid)
+        return Guard.of(environ) if environ else None
 
     def _socket(self, sid: str) -> Any:
         eio_sid = self.server.manager.eio_sid_from_sid(sid, "/")
         return self.server.eio.sockets.get(eio_sid)
 
 
-def _cut(environ: dict[str, Any] | None) -> None:
-    """Cut the TCP connection and what waits to be sent; uvicorn's `send` is a method of its owner."""
-    owner = getattr((environ or {}).get("asgi.send"), "__self__", None)
-    connection = getattr(owner, "transport", None)
-    if connection is None:
-        log.warning("cannot reach the connection of a live client, it ends by its ping time-out")
-    else:
-        connection.abort()
-
-
-def connect_handlers(transport: SocketIoTransport, feed: LiveFeed, verifier: TokenVerifier) -> None:
+def connect_handlers(
+    transport: SocketIoTransport, feed: LiveFeed, verifier: TokenVerifier, rate: SubscribeRate
+) -> None:
     """Tell the server what clients may do."""
     server = transport.server
 
-    async def connect(sid: str, _: dict[str, Any], auth: Any = None) -> None:
+    async def connect(sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         token = auth.get("token") if isinstance(auth, dict) else None
+        guard = Guard.of(environ)
         try:
             principal = await verifier.verify(token if isinstance(token, str) else "")
+            guard.admit(principal.user_id, unread=lambda: transport.backlog(sid))
         except FleetError as error:
+            guard.dismiss()
             raise socketio.exceptions.ConnectionRefusedError(
                 error.message, {"code": error.code, "message": error.message}
             ) from error
         feed.add(LiveClient(sid, principal))
 
-    async def subscribe(sid: str, wanted: Any = None) -> dict[str, Any]:
-        try:
-            cursor = await feed.subscribe(sid, Subscribe.model_validate(wanted or {}))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            return _refusal("VALIDATION_FAILED", f"{where}: {first['msg']}")
-        except FleetError as error:
-            return _refusal(error.code, error.message)
-        return {"ok": True, "cursor": str(cursor)}
+    async def subscribe(sid: str, wanted: Any = None, *others: Any) -> dict[str, Any]:
+        if others:
+            return _refusal("VALIDATION_FAILED", "subscribe takes one argument")
+        return await _subscribe(feed, rate, sid, wanted)
+
+    async def unknown(*_: Any) -> dict[str, Any]:
+        return _refusal("UNKNOWN_EVENT", "clients send no event but `subscribe`")
 
     async def disconnect(sid: str, *_: Any) -> None:
+        guard = transport.guard(sid)
+        if guard is not None:
+            guard.dismiss()  # who is no longer known here has no connection either
         feed.remove(sid)
 
     server.on("connect", connect)
     server.on("subscribe", subscribe)
     server.on("disconnect", disconnect)
+    server.on("*", unknown)
+
+
+async def _subscribe(feed: LiveFeed, rate: SubscribeRate, sid: str, wanted: Any) -> dict[str, Any]:
+    try:
+        # Before anything is looked at: a list of a thousand ids costs the process, too.
+        await rate.take(feed.client(sid).principal.user_id)
+        cursor = await feed.subscribe(sid, Subscribe.model_validate(wanted or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return _refusal("VALIDATION_FAILED", f"{where}: {first['msg']}")
+    except FleetError as error:
+        return _refusal(error.code, error.message)
+    return {"ok": True, "cursor": str(cursor)}
 
 
 def _refusal(code: str, message: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ was stored after the oldest note, which may be that of a killed worker, and proj
 are idempotent.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -34,9 +35,14 @@ class ProjectionCheckpoint:
         writer: ReadingWriter,
         listeners: Sequence[Listener],
         flushes: Sequence[Flush],
+        *,
+        late: Sequence[Listener] = (),
+        late_seconds: float = 0,
     ) -> None:
+        """`late`: listeners that may be behind the projections, by so many seconds of what is stored."""
         self._store, self._sequence, self._writer = store, sequence, writer
         self._listeners, self._flushes = tuple(listeners), tuple(flushes)
+        self._late, self._late_by = tuple(late), int(late_seconds * 1_000_000)
         self._name, self._noted = uuid4().hex, 0
 
     async def replay(self) -> int:
@@ -47,10 +53,14 @@ class ProjectionCheckpoint:
             snapshot = await self._sequence.snapshot()
             organizations = await DirectoryService(self._store, EVERYTHING).organizations()
             repository = ReadingRepository(self._store)
-            async for page in repository.after(organizations, min(notes), snapshot.last):
-                count += len(page)
-                for listener in self._listeners:
+            since = min(notes)
+            async for page in repository.after(organizations, since - self._late_by, snapshot.last):
+                for listener in self._late:
                     listener(page)
+                fresh = [document for document in page if document["seq"] > since]
+                count += len(fresh)
+                for listener in self._listeners:
+                    listener(fresh)
         await self.advance()
         gone = datetime.now(UTC) - STALE_AFTER
         await self._store.workers.delete_many({"at": {"$lt": gone}})
@@ -58,10 +68,15 @@ class ProjectionCheckpoint:
         return count
 
     async def advance(self) -> None:
-        """Flush, then note; raises what a flush raises, and then the note stays behind."""
+        """Flush, then note; raises what a flush raises, and then the note stays behind.
+
+        A projection that fails does not hold the others.
+        """
         reached = await self._reached()
-        for flush in self._flushes:
-            await flush()
+        outcomes = await asyncio.gather(*(flush() for flush in self._flushes), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
         if reached > self._noted:
             note = {"$set": {"carried": reached, "at": datetime.now(UTC)}}
             await self._store.workers.update_one({"_id": self._name}, note, upsert=True)

@@ -6,31 +6,52 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from fleet_contracts.telemetry import MAX_EXCERPT, Rejected, parse_message
+from fleet_contracts.telemetry import MAX_EXCERPT, Parsed, Rejected, message_cost, parse_message
 from fleet_contracts.topology import device_of_key
 from fleet_kit.consumer import Failure
-from fleet_kit.failure_router import Delivery, RetryLater
+from fleet_kit.failure_router import Delivery, RetryLater, SetAside
 from monitoring_service.directory.owner_cache import DeviceOwnerCache
 from monitoring_service.readings.models import reading_document
-from monitoring_service.readings.writer import MAX_DOCUMENTS, ReadingWriter
+from monitoring_service.readings.writer import MAX_VALUES, ReadingWriter, values_of
 from monitoring_service.rejected.models import RejectedMessage
 from monitoring_service.rejected.service import RejectedMessageService
 from monitoring_service.store.client import Document
+from monitoring_service.traffic.service import Message, MustWait, TrafficLimit
 
 UNKNOWN_DEVICE = "UNKNOWN_DEVICE"
-_YIELD_EVERY = 50
-"""Messages decoded between two turns of the event loop."""
+_YIELD_BYTES = 20_000
+"""Bytes of messages decoded between two turns of the event loop: a few milliseconds."""
 _IN_FLIGHT = 2
 """Writes of one batch at a time: the store need not wait for the next one."""
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What a batch comes to while it is worked through."""
+    """What a batch comes to while it is worked through.
 
+    `owners`: organisation by device; `deleted`: unknown devices that waiting would not make known.
+    """
+
+    owners: dict[str, str]
+    deleted: set[str]
     failures: list[Failure] = field(default_factory=list)
     rejected: list[RejectedMessage] = field(default_factory=list)
-    documents: list[Document] = field(default_factory=list)
+    documents: deque[Document] = field(default_factory=deque)
+    values: int = 0
+    """Of the documents, see `values_of`."""
+
+    def add(self, document: Document) -> None:
+        self.documents.append(document)
+        self.values += values_of(document)
+
+    def next_insert(self) -> list[Document]:
+        """Take out the first documents, as many as one insert may hold."""
+        documents, values = [], 0
+        while self.documents and values + (one := values_of(self.documents[0])) <= MAX_VALUES:
+            documents.append(self.documents.popleft())
+            values += one
+        self.values -= values
+        return documents
 
 
 class TelemetryHandler:
@@ -46,21 +67,44 @@ class TelemetryHandler:
         rejected: RejectedMessageService,
         *,
         unknown_attempts: int,
+        max_bytes: int | None = None,
+        limit: TrafficLimit | None = None,
     ) -> None:
         self._owners, self._writer, self._rejected = owners, writer, rejected
-        self._unknown_attempts = unknown_attempts
+        self._unknown_attempts, self._max_bytes, self._limit = unknown_attempts, max_bytes, limit
 
     async def __call__(self, deliveries: list[Delivery]) -> Sequence[Failure]:
         """Store what is valid, list what is not; raises DependencyUnavailable while there is no store."""
         devices = [device_id(delivery) for delivery in deliveries]
-        owners = await self._owners.owners({device for device in devices if device})
-        batch, writing = _Batch(), deque[asyncio.Task[None]]()
+        named = {device for device in devices if device}
+        owners = await self._owners.owners(named)
+        unknown = named - owners.keys()
+        batch = _Batch(owners, await self._owners.deleted(unknown) if unknown else set())
+        if self._limit is None:
+            return await self._store(deliveries, devices, batch)
+        with self._limit.beyond(_weighed(deliveries, devices, owners)) as must_wait:
+            return await self._store(deliveries, devices, batch, must_wait)
+
+    async def _store(
+        self,
+        deliveries: list[Delivery],
+        devices: list[str | None],
+        batch: _Batch,
+        must_wait: MustWait = lambda _: False,
+    ) -> Sequence[Failure]:
+        writing = deque[asyncio.Task[None]]()
         try:
-            for number, (delivery, device) in enumerate(zip(deliveries, devices, strict=True)):
-                self._sort(delivery, device, owners, batch)
-                if number % _YIELD_EVERY == _YIELD_EVERY - 1:
+            decoded = 0
+            for delivery, device in zip(deliveries, devices, strict=True):
+                if device and must_wait(device):
+                    batch.failures.append(Failure(delivery, SetAside()))
+                    continue
+                self._sort(delivery, device, batch)
+                decoded += len(delivery.body)
+                if decoded >= _YIELD_BYTES:
+                    decoded = 0
                     await asyncio.sleep(0)
-                while len(batch.documents) >= MAX_DOCUMENTS:
+                while batch.values >= MAX_VALUES:
                     await self._write(batch, writing)
             while batch.documents:
                 await self._write(batch, writing)
@@ -71,33 +115,41 @@ class TelemetryHandler:
         await self._rejected.add(batch.rejected)
         return batch.failures
 
-    def _sort(self, delivery: Delivery, device: str | None, owners: dict[str, str], batch: _Batch) -> None:
+    def _sort(self, delivery: Delivery, device: str | None, batch: _Batch) -> None:
         if device is None:
             reason = "the topic names no device"
             whole = Rejected(None, "INVALID_DEVICE_ID", "device_id", reason, excerpt(delivery))
             batch.rejected += RejectedMessage.all_of(delivery, [whole])
             return
-        organization = owners.get(device)
+        organization = batch.owners.get(device)
         if organization is None:
-            later = RetryLater(UNKNOWN_DEVICE, attempts=self._unknown_attempts)
+            attempts = 1 if device in batch.deleted else self._unknown_attempts
+            later = RetryLater(UNKNOWN_DEVICE, attempts=attempts)
             batch.failures.append(Failure(delivery, later))
             return
         received = delivery.received_at
-        parsed = parse_message(delivery.body, device, received)
-        batch.documents.extend(
-            reading_document(reading, device, organization, received) for reading in parsed.readings
-        )
+        parsed = self._parse(delivery, device)
+        # A reading named again in its message is the same one, and refusing it would cost the store the most.
+        once = {reading.id: reading for reading in reversed(parsed.readings)}
+        for reading in reversed(once.values()):
+            batch.add(reading_document(reading, device, organization, received))
         if parsed.rejected:
             batch.rejected += RejectedMessage.all_of(
                 delivery, parsed.rejected, device_id=device, organization_id=organization
             )
 
+    def _parse(self, delivery: Delivery, device: str) -> Parsed:
+        size = len(delivery.body)
+        if self._max_bytes is not None and size > self._max_bytes:
+            reason = f"{size} bytes in one message, at most {self._max_bytes} are possible"
+            return Parsed([], [Rejected(None, "MESSAGE_TOO_LARGE", "", reason, excerpt(delivery))])
+        return parse_message(delivery.body, device, delivery.received_at)
+
     async def _write(self, batch: _Batch, writing: "deque[asyncio.Task[None]]") -> None:
         while len(writing) >= _IN_FLIGHT:
             await writing[0]
             writing.popleft()
-        documents, batch.documents = batch.documents[:MAX_DOCUMENTS], batch.documents[MAX_DOCUMENTS:]
-        writing.append(asyncio.create_task(self._put(documents, batch)))
+        writing.append(asyncio.create_task(self._put(batch.next_insert(), batch)))
 
     async def _put(self, documents: list[Document], batch: _Batch) -> None:
         result = await self._writer.put(documents)
@@ -111,6 +163,26 @@ async def _ended(tasks: "Collection[asyncio.Task[None]]") -> None:
     for task in tasks:
         if not task.cancelled():
             task.exception()
+
+
+class ExcessHandler:
+    """Handles what was set aside, once it holds up nobody."""
+
+    def __init__(self, telemetry: TelemetryHandler, limit: TrafficLimit) -> None:
+        self._telemetry, self._limit = telemetry, limit
+
+    async def __call__(self, deliveries: list[Delivery]) -> Sequence[Failure]:
+        """As the other messages of devices."""
+        await self._limit.others_served()
+        return await self._telemetry(deliveries)
+
+
+def _weighed(deliveries: list[Delivery], devices: list[str | None], owners: dict[str, str]) -> list[Message]:
+    """Those of unknown devices, too: they are among what waits."""
+    return [
+        Message(owners.get(device or ""), device or "", message_cost(delivery.body))
+        for delivery, device in zip(deliveries, devices, strict=True)
+    ]
 
 
 def device_id(delivery: Delivery) -> str | None:

@@ -40,3 +40,8 @@ class TimeRange:
 def from_milliseconds(milliseconds: int) -> datetime:
     """Epoch milliseconds as a moment in UTC."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+def milliseconds(moment: datetime) -> int:
+    """A moment as epoch milliseconds."""
+    return round(moment.timestamp() * 1000)

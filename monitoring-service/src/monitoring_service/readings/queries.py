@@ -2,17 +2,18 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from monitoring_service.readings.repository import PAGE, SHORT_RANGE, ReadingRepository
+from monitoring_service.readings.repository import PAGE, ReadingRepository
 from monitoring_service.store.client import Document, Store
+from monitoring_service.store.reads import Reads
 
-__all__ = ["PAGE", "SHORT_RANGE", "StoredReadings"]
+__all__ = ["PAGE", "StoredReadings"]
 
 
 class StoredReadings:
     """Readings of organisations that the caller may see: nothing is checked here."""
 
-    def __init__(self, store: Store) -> None:
-        self._repository = ReadingRepository(store)
+    def __init__(self, store: Store, reads: Reads) -> None:
+        self._repository = ReadingRepository(store, reads)
 
     def after(self, organizations: Sequence[str], seq: int, until: int) -> AsyncIterator[list[Document]]:
         """Readings stored after `seq` up to `until`, in order, in pages."""

@@ -6,45 +6,56 @@ reads the whole collection. What else is asked for is sorted out here.
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from bson.int64 import Int64
 
-from monitoring_service.readings.models import TimeRange, from_milliseconds
+from monitoring_service.readings.models import TimeRange
 from monitoring_service.store.client import Document, Store
-from monitoring_service.store.counts import Counts
+from monitoring_service.store.counts import HOUR, Counts
+from monitoring_service.store.reads import MOST_ROWS, PIECE, PlainReads, Reads
+from monitoring_service.store.scans import Field, Position, RangeScan, read_stored
 from monitoring_service.store.sequence import MINUTE, StorageSequence
 from monitoring_service.store.windows import FilledMinutes, Walk, Windows
 
-PAGE = 2000
+TS = Field("ts", is_moment=True)
+Rest = TypeVar("Rest")
+PAGE = 500
 """Readings that one query should answer with."""
-BUDGET = 20_000
-"""Readings that one request may read before it answers with what it has and a cursor."""
 _DELETE = 1000
 _SECOND = 1_000_000
 SHORT_RANGE = 10 * _SECOND
 """A piece of the sequence that is read without asking first what it holds."""
-_HOUR_MS = 3_600_000
+_FIRST_MS, _WIDEST_MS = 1000, 60 * 60_000
+"""First and widest piece of a range of time. Nobody knows how much one holds, and all of it is sorted before
+the first of it is answered."""
+_FIRST_COUNTS, _MOST_COUNTS = 6, 168
+"""Hours of which the counts are read at a time, growing."""
+
+
+def time_windows(span: TimeRange, *, aim: int, backwards: bool = False, lead: int = 0) -> Windows:
+    """Pieces of a range of time of measuring; `lead`: milliseconds in which nothing is expected."""
+    return Windows(span.start, span.end, _FIRST_MS, _WIDEST_MS, aim, backwards, lead)
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingSlice:
-    """Readings, and where a further request has to go on if this one ended early (None: it did not).
-
-    `rest` is a border in the unit that was walked: all before it, in the order asked for, was read.
-    """
+class ReadingSlice(Generic[Rest]):
+    """Readings, and where a further request has to go on if this one ended early (None: it did not)."""
 
     rows: list[Document]
-    rest: int | None = None
+    rest: Rest | None = None
 
 
 class ReadingRepository:
     """Readings by device and time, or by organisation and order of storing.
 
-    Who may see a device has been decided before its id comes here.
+    Who may see a device has been decided before its id comes here. Each piece is read by `reads`, and a page
+    ends early once these are exhausted.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, reads: Reads | None = None) -> None:
         self._readings, self._counts = store.readings, Counts(store, StorageSequence(store))
+        self._reads: Reads = reads or PlainReads()
 
     async def of_device(
         self,
@@ -54,42 +65,44 @@ class ReadingRepository:
         metrics: Sequence[str],
         backwards: bool,
         limit: int,
-        past: tuple[int, str] | None = None,
-        first_width: int = _HOUR_MS // 6,
-    ) -> ReadingSlice:
-        """The first `limit` readings of the span in the order asked for, or those past a (time, `_id`).
+        since: Position | None = None,
+        lead: int = 0,
+    ) -> ReadingSlice[Position]:
+        """The first `limit` readings of the span in the order asked for, or those from a position on.
 
-        `first_width` is the width of the first window in milliseconds.
+        `lead`: milliseconds at the beginning in which nothing is expected.
         """
-        found: list[Document] = []
-        if past is not None:
-            same = await self._measured(device_id, past[0], past[0] + 1, backwards=backwards)
-            found += [row for row in same if _is_past(row["_id"], past[1], backwards=backwards)]
-            span = TimeRange(span.start, past[0]) if backwards else TimeRange(past[0] + 1, span.end)
-        windows = Windows(span.start, span.end, first_width, 6 * _HOUR_MS, limit, backwards)
-        found = [row for row in found if _has(row, metrics)]
-        seen = 0
-        while len(found) < limit and (piece := windows.next()) is not None:
-            if seen > BUDGET:
-                return ReadingSlice(found, piece[1] if backwards else piece[0])
-            most = 0 if metrics else limit - len(found)
-            page = await self._measured(device_id, *piece, backwards=backwards, limit=most)
-            windows.found(len(page))
-            seen += len(page)
+        if since is not None and not span.start <= since[0] < span.end:
+            return ReadingSlice([])
+        if since is not None:
+            rest = _from(span, since[0], backwards=backwards)
+            lead = max(0, lead - (span.end - rest.end) - (rest.start - span.start))
+            span = rest
+        windows = time_windows(span, aim=min(limit, PIECE), backwards=backwards, lead=lead)
+        scan, found = self.scan(device_id, windows, since=since), list[Document]()
+        most = MOST_ROWS if metrics else min(limit, MOST_ROWS)
+        while (page := await scan.next(most)) is not None:
             found += [row for row in page if _has(row, metrics)]
-        return ReadingSlice(found[:limit])
+            if len(found) >= limit:
+                return ReadingSlice(found[:limit])
+            if self._reads.exhausted:
+                return ReadingSlice(found, scan.position)
+        return ReadingSlice(found)
 
-    async def _measured(
-        self, device_id: str, low: int, high: int, *, backwards: bool, limit: int = 0
-    ) -> list[Document]:
-        ts = (
-            {"$gte": from_milliseconds(low), "$lt": from_milliseconds(high)}
-            if high - low > 1
-            else from_milliseconds(low)
-        )
-        direction = -1 if backwards else 1
-        found = self._readings.find({"device_id": device_id, "ts": ts})
-        return await found.sort([("ts", direction), ("_id", direction)]).limit(limit).to_list(None)
+    def scan(
+        self,
+        device_id: str,
+        windows: Windows,
+        *,
+        since: Position | None = None,
+        fields: Document | None = None,
+    ) -> RangeScan:
+        """Readings of a device in these pieces of the time of measuring; `fields` is the projection."""
+
+        def find(moments: Any) -> Any:
+            return self._readings.find({"device_id": device_id, "ts": moments}, fields)
+
+        return RangeScan(self._reads, find, TS, windows, backwards=windows.backwards, since=since)
 
     async def of_organizations(
         self,
@@ -100,20 +113,22 @@ class ReadingRepository:
         span: TimeRange,
         metrics: Sequence[str],
         limit: int,
-    ) -> ReadingSlice:
+    ) -> ReadingSlice[int]:
         """The last `limit` readings stored in [low, high) of the sequence, newest first."""
-        walk = await self._filled(organizations, low, high, aim=limit, backwards=True)
         found: list[Document] = []
-        seen = 0
-        while (piece := walk.next()) is not None:
-            page = await self._stored(organizations, *piece)
-            walk.found(len(page))
-            seen += len(page)
-            found += [row for row in reversed(page) if span.holds(row) and _has(row, metrics)]
-            if len(found) >= limit:
-                return ReadingSlice(found[:limit])
-            if seen > BUDGET:
-                return ReadingSlice(found, piece[0])
+        async for border, walk in self._filled_lately(organizations, low, high, aim=min(limit, PIECE)):
+            while (piece := walk.next()) is not None:
+                page, (start, _) = await self._stored(organizations, *piece, backwards=True)
+                walk.found(len(page))
+                walk.return_to(start)
+                found += [row for row in page if span.holds(row) and _has(row, metrics)]
+                if len(found) >= limit:
+                    return ReadingSlice(found[:limit])
+                # Looked at only now: however dear the counts were, each request gets on by one piece.
+                if self._reads.exhausted:
+                    return ReadingSlice(found, start)
+            if self._reads.exhausted and border > low:
+                return ReadingSlice(found, border)
         return ReadingSlice(found)
 
     async def after(
@@ -124,32 +139,34 @@ class ReadingRepository:
         if until - seq > SHORT_RANGE:
             walk = await self._filled(organizations, seq + 1, until + 1, aim=PAGE)
         while (piece := walk.next()) is not None:
-            page = await self._stored(organizations, *piece)
+            page, (_, end) = await self._stored(organizations, *piece)
             walk.found(len(page))
+            walk.return_to(end)
             if page:
                 yield page
+
+    async def _filled_lately(
+        self, organizations: Sequence[str], low: int, high: int, *, aim: int
+    ) -> AsyncIterator[tuple[int, FilledMinutes]]:
+        """Walks over [low, high), each with its lower border; who asks for the last page needs few counts."""
+        hours = _FIRST_COUNTS
+        while low < high:
+            start = max(low, (high // HOUR - hours) * HOUR)
+            yield start, await self._filled(organizations, start, high, aim=aim, backwards=True)
+            high, hours = start, min(_MOST_COUNTS, hours * 4)
 
     async def _filled(
         self, organizations: Iterable[str], low: int, high: int, *, aim: int, backwards: bool = False
     ) -> FilledMinutes:
-        total: dict[int, int] = {}
-        for organization in organizations:
-            _, minutes = await self._counts.by_minute(organization, low // MINUTE - 1)
-            for minute, n in minutes.items():
-                total[minute] = total.get(minute, 0) + n
-        return FilledMinutes(total, low, high, aim=aim, backwards=backwards)
+        minutes = await self._counts.by_minute(
+            organizations, low // MINUTE - 1, until=high // MINUTE, reads=self._reads
+        )
+        return FilledMinutes(minutes, low, high, aim=aim, backwards=backwards)
 
-    async def _stored(self, organizations: Sequence[str], low: int, high: int) -> list[Document]:
-        span = {"$gte": Int64(low), "$lt": Int64(high)}
-        rows: list[Document] = []
-        for organization in organizations:
-            query = {"organization_id": organization, "seq": span}
-            rows += await self._readings.find(query).sort("seq", 1).to_list(None)
-        return sorted(rows, key=_seq) if len(organizations) > 1 else rows
-
-    async def aggregate(self, pipeline: list[Document]) -> list[Document]:
-        """What a pipeline answers."""
-        return await self._readings.aggregate(pipeline).to_list(None)
+    async def _stored(
+        self, organizations: Sequence[str], low: int, high: int, *, backwards: bool = False
+    ) -> tuple[list[Document], tuple[int, int]]:
+        return await read_stored(self._reads, self._readings, organizations, low, high, backwards=backwards)
 
     async def delete_minutes(self, organization_id: str, minutes: dict[int, int], end: int) -> int:
         """Delete what was stored in these minutes, below `end`, a little at a time."""
@@ -165,13 +182,11 @@ class ReadingRepository:
         return deleted
 
 
-def _is_past(key: str, other: str, *, backwards: bool) -> bool:
-    return key < other if backwards else key > other
+def _from(span: TimeRange, moment: int, *, backwards: bool) -> TimeRange:
+    if backwards:
+        return TimeRange(span.start, min(span.end, moment + 1))
+    return TimeRange(max(span.start, moment), span.end)
 
 
 def _has(row: Document, metrics: Sequence[str]) -> bool:
     return not metrics or any(name in row["metrics"] for name in metrics)
-
-
-def _seq(row: Document) -> int:
-    return int(row["seq"])

@@ -8,26 +8,27 @@ from fleet_kit.pagination import encode_cursor
 from fleet_kit.scope import Scope
 from monitoring_service.directory.service import DirectoryService
 from monitoring_service.latest.service import LatestQueries
-from monitoring_service.readings.buckets import Aggregate, Buckets, pipeline
-from monitoring_service.readings.models import TimeRange
-from monitoring_service.readings.repository import BUDGET, PAGE, ReadingRepository
+from monitoring_service.readings.buckets import Aggregate, Buckets, fields
+from monitoring_service.readings.models import TimeRange, milliseconds
+from monitoring_service.readings.query_limits import too_many_figures, too_many_readings
+from monitoring_service.readings.repository import TS, ReadingRepository, time_windows
 from monitoring_service.readings.schemas import DataQuery
 from monitoring_service.store.client import Document, Store
-from monitoring_service.store.windows import Windows
+from monitoring_service.store.reads import PIECE, BudgetedReads
 
 Answer = tuple[list[Document], str | None]
 _AHEAD_SEQ = 15 * 60 * 1_000_000
-_LAST_ID = "~"
-"""After every `_id`, which begins with the digits of a device id."""
-_FIRST_MS, _WIDEST_MS = 10 * 60_000, 6 * 3_600_000
 
 
 class ReadingQueries:
     """Readings as one scope sees them."""
 
-    def __init__(self, store: Store, scope: Scope, retention: timedelta) -> None:
-        self._readings, self._directory = ReadingRepository(store), DirectoryService(store, scope)
-        self._latest, self._retention = LatestQueries(store, scope), retention
+    def __init__(self, store: Store, scope: Scope, retention: timedelta, reads: BudgetedReads) -> None:
+        self._readings, self._directory = (
+            ReadingRepository(store, reads),
+            DirectoryService(store, scope, reads),
+        )
+        self._latest, self._retention, self._reads = LatestQueries(store, scope, reads), retention, reads
 
     async def of_device(self, device_id: str, query: DataQuery) -> Answer:
         """One page of a device's readings by time, and the next cursor; raises NotFound.
@@ -35,37 +36,39 @@ class ReadingQueries:
         Where a metric is rare a page may be short, even empty, and still have a next one: one request looks
         at a bounded number of readings.
         """
-        position = query.position(int, str)
+        position = query.position(int, str, int)
         await self._directory.require_device(device_id)
         span = query.span(self._retention)
-        past = None
+        since = None
         if position is not None:
-            past = int(position[0]), str(position[1])
-            if not span.start - 1 <= past[0] <= span.end:
-                return [], None
+            since = int(position[0]), str(position[1]), int(position[2])
         found = await self._readings.of_device(
             device_id,
             span,
             metrics=query.metrics,
             backwards=query.backwards,
             limit=query.page_size + 1,
-            past=past,
-            first_width=await self._first_width(device_id, span, backwards=query.backwards),
+            since=since,
+            lead=await self._lead(device_id, span, backwards=query.backwards),
         )
         shown = found.rows[: query.page_size]
-        cursor = None
+        rest = found.rest
         if len(found.rows) > len(shown):
-            cursor = encode_cursor([_milliseconds(shown[-1]), shown[-1]["_id"]])
-        elif found.rest is not None:
-            cursor = encode_cursor([found.rest, ""] if query.backwards else [found.rest - 1, _LAST_ID])
-        return [_only(row, query.metrics) for row in shown], cursor
+            rest = TS.position(shown[-1])
+        return [_only(row, query.metrics) for row in shown], encode_cursor(list(rest)) if rest else None
 
-    async def _first_width(self, device_id: str, span: TimeRange, *, backwards: bool) -> int:
-        """Wide enough to reach the newest reading at once, however long the device has been silent."""
-        newest = await self._latest.newest(device_id) if backwards else None
+    async def _lead(self, device_id: str, span: TimeRange, *, backwards: bool) -> int:
+        """Milliseconds of the range in which the device was still, or again, silent.
+
+        Only expected to be empty: a reading that came just now may not be in `latest` yet.
+        """
+        newest = await self._latest.newest(device_id)
         if newest is None:
-            return _FIRST_MS
-        return max(0, span.end - _milliseconds(newest)) + _FIRST_MS
+            return span.end - span.start
+        if backwards:
+            return max(0, span.end - milliseconds(newest["ts"]))
+        oldest = newest.get("oldest_ts")
+        return max(0, min(milliseconds(oldest), span.end) - span.start) if oldest else 0
 
     async def of_scope(self, query: DataQuery) -> Answer:
         """One page of all readings, the last stored first, and the next cursor.
@@ -79,7 +82,10 @@ class ReadingQueries:
             return [], None
         span = query.span(self._retention)
         low = max(0, span.start * 1000 - _AHEAD_SEQ)
-        high = int(position[0]) if position else int(time.time() * 1_000_000) + _AHEAD_SEQ
+        high = int(time.time() * 1_000_000) + _AHEAD_SEQ
+        if position is not None:
+            # A cursor is what anybody wrote: of a time to come there is nothing to look for.
+            high = min(high, int(position[0]))
         found = await self._readings.of_organizations(
             organizations, low, high, span=span, metrics=query.metrics, limit=query.page_size + 1
         )
@@ -88,37 +94,38 @@ class ReadingQueries:
             rest = int(shown[-1]["seq"])
         return [_only(row, query.metrics) for row in shown], encode_cursor([rest]) if rest else None
 
-    async def buckets(self, device_id: str, query: DataQuery, seconds: int, agg: Aggregate) -> Answer:
-        """One page of intervals in their order, and the next cursor; raises NotFound.
+    async def buckets(
+        self, device_id: str, query: DataQuery, seconds: int, agg: Aggregate, *, most_figures: int
+    ) -> Answer:
+        """One page of intervals in their order, and the next cursor; raises NotFound, QueryTooLarge.
 
-        A page ends early, at the end of an interval, once many readings were looked at.
+        A page ends early, at the end of an interval, once many readings were read.
         """
         position, step = query.position(int), seconds * 1000
         await self._directory.require_device(device_id)
         span = query.span(self._retention)
         if position is not None:
             span = TimeRange(max(span.start, int(position[0])), span.end)
-        windows = Windows(span.start, span.end, _FIRST_MS, _WIDEST_MS, PAGE)
-        buckets, seen, reached = Buckets(agg, query.metrics), 0, span.start
-        while (piece := windows.next()) is not None:
-            parts = await self._readings.aggregate(pipeline(device_id, *piece, step))
-            readings = buckets.add(parts)
-            windows.found(readings)
-            seen, reached = seen + readings, piece[1]
-            whole = buckets.rows(reached // step * step)
-            if len(whole) > query.page_size:
-                shown = whole[: query.page_size]
-                return shown, encode_cursor([_milliseconds(whole[len(shown)])])
-            if seen > BUDGET and reached // step * step > span.start:
-                return whole, encode_cursor([reached // step * step])
+        windows = time_windows(span, aim=PIECE, lead=await self._lead(device_id, span, backwards=False))
+        buckets, shown_fields = Buckets(agg, query.metrics, step), fields(query.metrics)
+        scan = self._readings.scan(device_id, windows, fields=shown_fields)
+        while (page := await scan.next()) is not None:
+            buckets.add(page)
+            border = scan.position[0] // step * step
+            if buckets.holds(query.page_size + 1):
+                break
+            full = buckets.size > most_figures
+            if full or self._reads.exhausted:
+                if border > span.start:
+                    return buckets.rows(border), encode_cursor([border]) if border < span.end else None
+                if full:
+                    raise too_many_figures(most_figures)
+                if self._reads.found_most:
+                    raise too_many_readings(self._reads.documents)
         rows = buckets.rows(span.end)
         shown = rows[: query.page_size]
         more = len(rows) > len(shown)
-        return shown, encode_cursor([_milliseconds(rows[len(shown)])]) if more else None
-
-
-def _milliseconds(row: Document) -> int:
-    return round(float(row["ts"].timestamp()) * 1000)
+        return shown, encode_cursor([milliseconds(rows[len(shown)]["ts"])]) if more else None
 
 
 def _only(row: Document, metrics: Sequence[str]) -> Document:

@@ -3,24 +3,41 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
+from fleet_contracts.telemetry import MAX_AGE, format_ts
 from monitoring_service.readings.metrics import DUPLICATES, STORED
 from monitoring_service.store.client import Document, Store, StoreError
-from monitoring_service.store.inserts import InsertResult, StoreUnavailable, insert_once
+from monitoring_service.store.inserts import InsertResult, Refusal, StoreUnavailable, insert_once
 from monitoring_service.store.sequence import MAX_START_DELAY_SECONDS, Block, StorageSequence
 
-MAX_DOCUMENTS = 2000
-"""Documents in one insert: a fraction of a second of the store's time."""
+MAX_VALUES = 5_000
+"""Values in one insert, see `values_of`: others wait for that fraction of a second of the store's time."""
+_VALUES_OF_A_DOCUMENT = 9
+"""Metrics that cost the store as much as a document without any."""
 
 Listener = Callable[[Sequence[Document]], None]
 """Called with documents that are in the store, those of an earlier delivery included."""
 
 
+def values_of(document: Document) -> int:
+    """What storing the document costs, in metrics."""
+    return _VALUES_OF_A_DOCUMENT + len(document["metrics"])
+
+
 class ReadingWriter:
     """Stores documents of readings and notifies its listeners."""
 
-    def __init__(self, store: Store, sequence: StorageSequence, listeners: Sequence[Listener] = ()) -> None:
-        self._store, self._sequence, self._listeners = store, sequence, tuple(listeners)
+    def __init__(
+        self,
+        store: Store,
+        sequence: StorageSequence,
+        listeners: Sequence[Listener] = (),
+        *,
+        kept: timedelta = MAX_AGE,
+    ) -> None:
+        """`kept`: how long readings are; one that was measured before, no query would show."""
+        self._store, self._sequence, self._listeners, self._kept = store, sequence, tuple(listeners), kept
         self._last, self._open = 0, set[int]()
         self.busy = 0
         """Blocks in hand, or about to be."""
@@ -31,14 +48,26 @@ class ReadingWriter:
         return min(self._last, min(self._open, default=self._last + 1) - 1)
 
     async def put(self, documents: list[Document]) -> InsertResult:
-        """Store at most MAX_DOCUMENTS documents; raises StoreUnavailable, and then they may be put again."""
+        """Store documents of at most MAX_VALUES; raises StoreUnavailable, and then they may be put again."""
+        recent = [document for document in documents if not self._is_too_old(document)]
         self.busy += 1
         try:
-            return await self._put(documents)
+            result = await self._put(recent) if recent else InsertResult()
         except StoreError as error:
             raise StoreUnavailable(type(error).__name__) from error
         finally:
             self.busy -= 1
+        result.refused += [
+            (document, self._too_old(document)) for document in documents if self._is_too_old(document)
+        ]
+        return result
+
+    def _is_too_old(self, document: Document) -> bool:
+        return bool(document["ts"] < document["received_at"] - self._kept)
+
+    def _too_old(self, document: Document) -> Refusal:
+        reason = f"measured {format_ts(document['ts'])}, readings are kept for {self._kept.days} days"
+        return Refusal(reason, "TS_OUT_OF_RANGE", "ts")
 
     async def _put(self, documents: list[Document]) -> InsertResult:
         deadline = asyncio.get_running_loop().time() + MAX_START_DELAY_SECONDS

@@ -11,6 +11,7 @@ import orjson
 from fleet_contracts.telemetry import MAX_EXCERPT, Rejected
 from fleet_kit.failure_router import Delivery
 from monitoring_service.store.client import Document
+from monitoring_service.store.inserts import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class RejectedMessage:
     reason: str
     payload: str
     received_at: datetime
+    properties: str | None = None
+    """In base64, where the message's properties cannot be decoded."""
 
     @classmethod
     def all_of(
@@ -42,7 +45,7 @@ class RejectedMessage:
     ) -> list[Self]:
         """The entries for parts of one delivery."""
         message = hashlib.sha256(delivery.routing_key.encode("utf-8", "replace") + b"\x00" + delivery.body)
-        digest = message.hexdigest()
+        digest, properties = message.hexdigest(), delivery.raw_properties
         return [
             cls(
                 key=f"{digest}:{'all' if bad.index is None else bad.index}",
@@ -55,13 +58,14 @@ class RejectedMessage:
                 reason=bad.reason,
                 payload=bad.payload,
                 received_at=delivery.received_at,
+                properties=properties,
             )
             for bad in rejected
         ]
 
     @classmethod
-    def refused(cls, document: Document, why: str) -> Self:
-        """The entry for a document that the store itself will never take."""
+    def refused(cls, document: Document, why: Refusal) -> Self:
+        """The entry for a valid reading that will never be stored."""
         payload = orjson.dumps(document["metrics"], default=str).decode("utf-8", "replace")
         return cls(
             key=hashlib.sha256(document["_id"].encode()).hexdigest(),
@@ -69,9 +73,9 @@ class RejectedMessage:
             device_id=document["device_id"],
             reading_id=document["id"],
             index=None,
-            code="REFUSED_BY_STORE",
-            field="",
-            reason=why,
+            code=why.code,
+            field=why.field,
+            reason=why.reason,
             payload=payload[:MAX_EXCERPT],
             received_at=document["received_at"],
         )
@@ -88,6 +92,7 @@ class RejectedMessage:
             "field": self.field,
             "reason": self.reason,
             "payload": self.payload,
+            "properties": self.properties,
             "received_at": self.received_at.astimezone(UTC),
         }
 

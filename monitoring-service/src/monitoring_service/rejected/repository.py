@@ -1,59 +1,110 @@
-from collections.abc import Sequence
-from datetime import datetime
+"""Queries on rejected messages: each names exactly the fields of one index; see readings/repository.py."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from fleet_kit.scope import Scope
+from monitoring_service.rejected.counts import RejectedCounts
 from monitoring_service.store.client import Document, Store
 from monitoring_service.store.inserts import insert_once
+from monitoring_service.store.reads import PIECE, PlainReads, Reads
+from monitoring_service.store.scans import Field, Position, RangeScan
+from monitoring_service.store.windows import CountedMinutes, Walk
 
-_SCAN = 500
-"""Entries that are looked at together."""
+RECEIVED = Field("received_at", is_moment=True)
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
+_HOUR_MS = 3_600_000
+_AHEAD_MS = 10 * 60_000
+"""A clock of another machine may be ahead by so much."""
+_FIRST_COUNTS, _MOST_COUNTS = 6, 168
+"""Hours of which the counts are read at a time, growing."""
+_COUNTED = 2000
+"""So many entries are counted one by one; of more the counts are good enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedSlice:
+    """Entries, and before which position a further request goes on if this one ended early."""
+
+    rows: list[Document]
+    rest: Position | None = None
 
 
 class RejectedRepository:
     """Rejected messages of one scope. Those without an organisation are for the platform administrator."""
 
-    def __init__(self, store: Store, scope: Scope) -> None:
-        self._collection, self._scope = store.rejected, scope
+    def __init__(self, store: Store, scope: Scope, retention: timedelta, reads: Reads | None = None) -> None:
+        self._collection, self._scope, self._counts = store.rejected, scope, RejectedCounts(store)
+        self._retention, self._reads = retention, reads or PlainReads()
 
     async def add(self, documents: Sequence[Document]) -> None:
-        """Store them once; raises StoreUnavailable."""
-        await insert_once(self._collection, documents)
+        """Store them once; raises StoreUnavailable, StoreError."""
+        await self._counts.add(documents)
+        result = await insert_once(self._collection, documents)
+        await self._counts.add([*result.duplicates, *(one for one, _ in result.refused)], -1)
 
-    async def page(
-        self, device_id: str | None, before: tuple[datetime, str] | None, limit: int
-    ) -> list[Document]:
+    async def page(self, device_id: str | None, before: Position | None, limit: int) -> RejectedSlice:
         """The newest ones, from before that position on."""
         rows: list[Document] = []
-        while len(rows) < limit:
-            page = await self._stored_before(before, _SCAN)
-            for row in page:
-                before = row["received_at"], row["_id"]
-                if device_id in {None, row["device_id"]}:
-                    rows.append(row)
-            if len(page) < _SCAN:
-                break
-        return rows[:limit]
-
-    async def _stored_before(self, position: tuple[datetime, str] | None, limit: int) -> list[Document]:
-        """One or two queries that name nothing but the fields of the index; see readings/repository.py."""
-        newest_first = [("received_at", -1), ("_id", -1)]
-        if position is None:
-            return await self._collection.find(self._mine()).sort(newest_first).limit(limit).to_list(None)
-        moment, key = position
-        same = await self._collection.find({**self._mine(), "received_at": moment}).to_list(None)
-        rows = sorted((row for row in same if row["_id"] < key), key=_key, reverse=True)
-        older = {**self._mine(), "received_at": {"$lt": moment}}
-        rows += await self._collection.find(older).sort(newest_first).limit(limit).to_list(None)
-        return rows[:limit]
+        high = _now() + _AHEAD_MS
+        if before is not None:
+            high = min(high, before[0] + 1)
+        async for walk in self._walks(self._oldest(), high):
+            scan = self._scan(device_id, walk, before if before and high == before[0] + 1 else None)
+            before = None
+            while (page := await scan.next()) is not None:
+                rows += [row for row in page if self._covers(row)]
+                if len(rows) >= limit:
+                    return RejectedSlice(rows[:limit])
+                if self._reads.exhausted:
+                    return RejectedSlice(rows, scan.position)
+        return RejectedSlice(rows)
 
     async def count(self) -> int:
-        """How many there are."""
-        return int(await self._collection.count_documents(self._mine()))
+        """How many there are; a few more where many are."""
+        total = await self._counts.total(self._scope, self._oldest() // _HOUR_MS, self._reads)
+        if total > _COUNTED:
+            return total
+        since = {"received_at": {"$gte": _moment(self._oldest())}}
+        query = self._collection.find(self._mine(None) | since, {"_id": 1})
+        return len(await self._reads.rows(query, _COUNTED))
 
-    def _mine(self) -> Document:
+    async def _walks(self, low: int, high: int) -> AsyncIterator[CountedMinutes]:
+        hours = _FIRST_COUNTS
+        while low < high:
+            last = -(-high // _HOUR_MS)
+            start = max(low, (last - hours) * _HOUR_MS)
+            counts = await self._counts.minutes(self._scope, start // _HOUR_MS, last, self._reads)
+            yield CountedMinutes(counts, start, high, aim=PIECE)
+            high, hours = start, min(_MOST_COUNTS, hours * 4)
+
+    def _scan(self, device_id: str | None, walk: Walk, since: Position | None) -> RangeScan:
+        def find(moments: Any) -> Any:
+            return self._collection.find(self._mine(device_id) | {RECEIVED.name: moments})
+
+        return RangeScan(self._reads, find, RECEIVED, walk, backwards=True, since=since)
+
+    def _mine(self, device_id: str | None) -> Document:
+        if device_id is not None:
+            return {"device_id": device_id}
         organization = self._scope.organization_id
         return {} if organization is None else {"organization_id": str(organization)}
 
+    def _covers(self, row: Document) -> bool:
+        owner = row["organization_id"]
+        return self._scope.covers(UUID(owner) if owner is not None else None)
 
-def _key(row: Document) -> str:
-    return str(row["_id"])
+    def _oldest(self) -> int:
+        return _now() - int(self._retention.total_seconds() * 1000)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _moment(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)

@@ -9,6 +9,7 @@ class RejectedOut(BaseModel):
     """Something that was accepted and is not stored. `index` is its place in the message's array.
 
     `reading_id` is the id that the device gave it, where that can be told.
+    `properties` is there where a message's AMQP properties cannot be decoded: their first 16 KiB, in base64.
     """
 
     id: str
@@ -20,4 +21,5 @@ class RejectedOut(BaseModel):
     field: str
     reason: str
     payload: str
+    properties: str | None = None
     received_at: Timestamp

@@ -3,6 +3,7 @@
 Today it is Motor; its successor `pymongo.AsyncMongoClient` has the same calls.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, TypeAlias
@@ -12,10 +13,15 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, Asyn
 from pymongo import WriteConcern
 from pymongo.errors import PyMongoError
 
+from fleet_kit.health import Degraded
+
 Document: TypeAlias = dict[str, Any]
 Collection: TypeAlias = AsyncIOMotorCollection[Document]
 StoreError = PyMongoError
 """What any call of the store may raise."""
+
+_PROBE_BYTES = 65_536
+"""New ones each time, and many: a small change the store takes for long without any room."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,11 @@ class Store:
         return self.database["devices"]
 
     @property
+    def organizations(self) -> Collection:
+        """Every organisation that has ever had a device; `_id` is the organisation."""
+        return self.database["organizations"]
+
+    @property
     def sims(self) -> Collection:
         """Directory of SIMs; `_id` is the ICCID."""
         return self.database["sims"]
@@ -61,6 +72,11 @@ class Store:
         return self.database["rejected"]
 
     @property
+    def rejected_hourly(self) -> Collection:
+        """How much could not be stored, per organisation and minute, one document an hour."""
+        return self.database["rejected_hourly"]
+
+    @property
     def sequence(self) -> Collection:
         """One document: the sequence, its open blocks and the newest counts."""
         return self.database["sequence"]
@@ -75,9 +91,27 @@ class Store:
         """How far the projections `latest` and presence of each worker are written."""
         return self.database["workers"]
 
+    @property
+    def migrations(self) -> Collection:
+        """What has been brought up to date for good; `_id` names it."""
+        return self.database["migrations"]
+
+    @property
+    def health(self) -> Collection:
+        """One document that the worker's health writes."""
+        return self.database["health"]
+
     async def check(self) -> None:
         """Raise unless the store answers; for health."""
         await self.database.command("ping")
+
+    async def write_probe(self) -> None:
+        """Write one document again and raise Degraded where that fails; for health."""
+        try:
+            filler = {"filler": os.urandom(_PROBE_BYTES)}
+            await self.health.replace_one({"_id": "probe"}, filler, upsert=True)
+        except StoreError as error:
+            raise Degraded(f"cannot be written to: {type(error).__name__}") from error
 
     def close(self) -> None:
         """Close all connections."""

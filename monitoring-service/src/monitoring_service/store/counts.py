@@ -5,15 +5,37 @@ move to one document per organisation and hour. Every step writes absolute figur
 """
 
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from pymongo import UpdateOne
 
-from monitoring_service.store.client import Store
-from monitoring_service.store.sequence import KEY, MINUTE, Snapshot, StorageSequence
+from monitoring_service.store.client import Document, Store
+from monitoring_service.store.reads import MOST_ROWS, PlainReads, Reads
+from monitoring_service.store.scans import Field, RangeScan
+from monitoring_service.store.sequence import KEY, MINUTE, StorageSequence
+from monitoring_service.store.windows import Windows
 
 HOUR = 60 * MINUTE
-_REMEMBER_SECONDS = 30.0
+_RECOUNT_SECONDS = 3600.0
+"""Older hours change only by being deleted; months of one organisation take a second to count."""
+_FOLDED = 1000
+"""Counts moved at a time: after a standstill there are many, and each part that is moved stays moved."""
+_HOUR = Field("hour")
+_HOURS = MOST_ROWS * 4 // 5
+"""Documents that a piece of hours should hold: fewer than one read takes, so that a piece which held too many
+is followed by shorter ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Older:
+    """All readings before the hour `border`; good enough until `recount_at` of the monotonic clock."""
+
+    border: int
+    total: int
+    recount_at: float
 
 
 class Counts:
@@ -21,7 +43,7 @@ class Counts:
 
     def __init__(self, store: Store, sequence: StorageSequence) -> None:
         self._store, self._sequence = store, sequence
-        self._old: dict[str, tuple[float, int, int]] = {}
+        self._older: dict[str, _Older] = {}
 
     async def fold(self) -> int:
         """Move closed minutes out of the sequence's document; how many counts were moved."""
@@ -33,45 +55,84 @@ class Counts:
             for minute, number in minutes.items()
             if minute < open_from
         ]
-        if closed:
-            await self._store.hourly.bulk_write([_hour_op(*count) for count in closed], ordered=False)
-            gone = {f"recent.{name}.{minute}": "" for name, minute, _ in closed}
+        for start in range(0, len(closed), _FOLDED):
+            some = closed[start : start + _FOLDED]
+            await self._store.hourly.bulk_write([_hour_op(*count) for count in some], ordered=False)
+            gone = {f"recent.{name}.{minute}": "" for name, minute, _ in some}
             await self._store.sequence.update_one({"_id": KEY}, {"$unset": gone})
         return len(closed)
 
-    async def by_minute(self, organization_id: str, since_minute: int) -> tuple[Snapshot, dict[int, int]]:
-        """Readings per minute from that one on, and the snapshot up to which they are complete."""
-        snapshot = await self._sequence.snapshot()
-        minutes = dict(snapshot.recent.get(organization_id, {}))
-        query = {"organization_id": organization_id, "hour": {"$gte": since_minute // 60}}
-        async for document in self._store.hourly.find(query):
-            first = int(document["hour"]) * 60
-            minutes |= {first + int(offset): int(n) for offset, n in document["minutes"].items()}
-        return snapshot, {minute: n for minute, n in minutes.items() if minute >= since_minute and n}
+    async def by_minute(
+        self,
+        organizations: Iterable[str],
+        since_minute: int,
+        *,
+        until: int | None = None,
+        reads: Reads | None = None,
+    ) -> dict[int, int]:
+        """Readings of these organisations by minute, from `since_minute` up to `until`, both included.
 
-    async def total(self, organization_ids: Iterable[str]) -> tuple[int, int]:
+        Complete up to the moment of the call. Raises what `reads` does.
+        """
+        until = _next_hour() * 60 if until is None else until
+        recent, total = (await self._sequence.snapshot(reads)).recent, Counter[int]()
+        for name in organizations:
+            minutes = dict(recent.get(name, {}))
+            async for hour in self._hours(name, since_minute // 60, until // 60 + 1, reads):
+                first = int(hour["hour"]) * 60
+                minutes |= {first + int(offset): int(n) for offset, n in hour["minutes"].items()}
+            total.update({minute: n for minute, n in minutes.items() if since_minute <= minute <= until})
+        return {minute: n for minute, n in total.items() if n}
+
+    async def total(self, organizations: Iterable[str], reads: Reads | None = None) -> tuple[int, int]:
         """(all stored readings, those of the last sixty minutes) of these organisations."""
-        now = int(time.time()) // 60
-        total = last_hour = 0
-        for name in organization_ids:
-            border = (now // 60 - 2) * 60
-            old = await self._older_than(name, border)
-            _, minutes = await self.by_minute(name, border)
-            total += old + sum(minutes.values())
-            last_hour += sum(n for minute, n in minutes.items() if minute > now - 60)
-        return total, last_hour
-
-    async def _older_than(self, organization_id: str, border: int) -> int:
-        known = self._old.get(organization_id)
-        now = time.monotonic()
-        if known is not None and known[0] > now and known[1] == border:
-            return known[2]
-        query = {"organization_id": organization_id, "hour": {"$lt": border // 60}}
+        names, now = list(organizations), int(time.time()) // 60
+        border = now // 60 - 2
         total = 0
-        async for document in self._store.hourly.find(query):
-            total += sum(int(n) for n in document["minutes"].values())
-        self._old[organization_id] = (now + _REMEMBER_SECONDS, border, total)
+        for name in names:
+            total += await self._older_than(name, border, reads or PlainReads())
+        minutes = await self.by_minute(names, border * 60, reads=reads)
+        last_hour = sum(n for minute, n in minutes.items() if minute > now - 60)
+        return total + sum(minutes.values()), last_hour
+
+    async def _older_than(self, organization_id: str, border: int, reads: Reads) -> int:
+        """All readings before the hour `border`, of which deleted ones may still be counted for a while.
+
+        A request that has used up half of its time counts nothing anew but what it does not know at all: of
+        hundreds of organisations each request counts some, and the next one goes on.
+        """
+        known = self._older.get(organization_id)
+        is_due = known is not None and known.recount_at <= time.monotonic() and not reads.exhausted
+        if known is None or is_due or known.border > border:
+            known = _Older(0, 0, time.monotonic() + _RECOUNT_SECONDS)
+        total = known.total
+        async for hour in self._hours(organization_id, known.border, border, reads):
+            total += sum(int(n) for n in hour["minutes"].values())
+        self._older[organization_id] = _Older(border, total, known.recount_at)
         return total
+
+    async def _hours(
+        self, organization_id: str, low: int, high: int, reads: Reads | None
+    ) -> AsyncIterator[Document]:
+        """The counted hours of [low, high), read a bounded number at a time.
+
+        The first piece is all of the range: nobody knows when an organisation began to send, and how long
+        the hours are kept that could not be deleted in time. What it leaves is read in shorter ones.
+        """
+
+        def find(hours: Any) -> Any:
+            return self._store.hourly.find({"organization_id": organization_id, "hour": hours})
+
+        span = high - low
+        walk = Windows(low, high, MOST_ROWS, max(1, span), _HOURS, lead=span)
+        scan = RangeScan(reads or PlainReads(), find, _HOUR, walk)
+        while (page := await scan.next()) is not None:
+            for hour in page:
+                yield hour
+
+
+def _next_hour() -> int:
+    return int(time.time()) // 3600 + 1
 
 
 def _hour_op(organization_id: str, minute: int, number: int) -> UpdateOne:

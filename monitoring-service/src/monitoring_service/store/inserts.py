@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from bson.errors import InvalidDocument
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from fleet_kit.consumer import DependencyUnavailable
@@ -24,13 +25,22 @@ class StoreUnavailable(DependencyUnavailable):
     """The store did not take the write for now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a document is not stored and never will be."""
+
+    reason: str
+    code: str = "REFUSED_BY_STORE"
+    field: str = ""
+
+
 @dataclass(slots=True)
 class InsertResult:
-    """What became of the documents of one insert. `refused` pairs a document with the store's reason."""
+    """What became of the documents of one insert. `refused` pairs a document with the reason."""
 
     stored: int = 0
     duplicates: list[Document] = field(default_factory=list)
-    refused: list[tuple[Document, str]] = field(default_factory=list)
+    refused: list[tuple[Document, Refusal]] = field(default_factory=list)
 
 
 async def insert_once(
@@ -53,6 +63,28 @@ async def insert_once(
     raise StoreUnavailable(f"{len(left)} documents were not taken")
 
 
+async def update_each(collection: Collection, changes: Sequence[UpdateOne]) -> list[str]:
+    """Make changes of single documents; the reasons of those that the store will never make.
+
+    Raises StoreUnavailable or another error of the store where trying again may help.
+    """
+    try:
+        await collection.bulk_write(list(changes), ordered=False)
+    except BulkWriteError as error:
+        errors = error.details.get("writeErrors", [])
+        passing = [one for one in errors if one.get("code") not in _PERMANENT]
+        if passing or error.details.get("writeConcernErrors"):
+            raise
+        return [str(one.get("errmsg", ""))[:200] for one in errors]
+    except (InvalidDocument, OverflowError) as error:
+        if len(changes) == 1:
+            return [str(error)[:200]]
+        middle = len(changes) // 2
+        refused = await update_each(collection, changes[:middle])
+        return refused + await update_each(collection, changes[middle:])
+    return []
+
+
 async def _insert(collection: Collection, documents: list[Document], result: InsertResult) -> list[Document]:
     """One try; what has to be tried again."""
     try:
@@ -61,7 +93,7 @@ async def _insert(collection: Collection, documents: list[Document], result: Ins
         return _sort(documents, dict(error.details), result)
     except (InvalidDocument, OverflowError) as error:
         if len(documents) == 1:
-            result.refused.append((documents[0], str(error)[:200]))
+            result.refused.append((documents[0], Refusal(str(error)[:200])))
             return []
         return await _each(collection, documents, result)
     except PyMongoError as error:
@@ -85,7 +117,7 @@ def _sort(documents: list[Document], details: dict[str, Any], result: InsertResu
         if error.get("code") == DUPLICATE:
             result.duplicates.append(document)
         elif error.get("code") in _PERMANENT:
-            result.refused.append((document, str(error.get("errmsg", ""))[:200]))
+            result.refused.append((document, Refusal(str(error.get("errmsg", ""))[:200])))
         else:
             again.append(document)
     if details.get("writeConcernErrors"):

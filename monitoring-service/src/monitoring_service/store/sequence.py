@@ -9,6 +9,7 @@ The same document counts what was stored, per organisation and minute, in the st
 counts are exact whatever dies when.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from bson.int64 import Int64
 from pymongo import ReturnDocument
 
 from monitoring_service.store.client import Document, Store
+from monitoring_service.store.reads import PlainReads, Reads
 
 KEY = "sequence"
 LEASE_SECONDS = 15
@@ -111,15 +113,18 @@ class StorageSequence:
             for raw in document.get("blocks") or ()
             if raw["until"] < document["now"]
         ]
-        for block in blocks:
-            await self.settle(block)
+        settled = await asyncio.gather(*(self.settle(block) for block in blocks), return_exceptions=True)
+        for outcome in settled:  # one that cannot be counted now does not hold the others
+            if isinstance(outcome, BaseException):
+                raise outcome
         return len(blocks)
 
-    async def snapshot(self) -> Snapshot:
-        """The sequence as it is now."""
-        document = await self._document.find_one({"_id": KEY})
-        if document is None:
+    async def snapshot(self, reads: Reads | None = None) -> Snapshot:
+        """The sequence as it is now; a request asks with its own `reads`."""
+        found = await (reads or PlainReads()).rows(self._document.find({"_id": KEY}), 1)
+        if not found:
             return Snapshot()
+        document = found[0]
         return Snapshot(
             last=int(document["last"]),
             blocks=tuple(_block(raw) for raw in document.get("blocks", ())),

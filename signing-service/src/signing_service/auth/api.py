@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from fleet_kit.client_address import client_address
 from fleet_kit.database import DbSession
 from fleet_kit.errors import Unauthorized, error_response
+from fleet_kit.openapi import raises
 from fleet_kit.principal import CurrentUser, Principal, current_principal
 from signing_service.auth.authentication import PasswordAuthenticator
 from signing_service.auth.schemas import (
@@ -26,23 +28,25 @@ router = APIRouter(tags=["auth"])
 
 
 def _service(request: Request, session: DbSession) -> SessionService:
-    return SessionService(session, request.app.state.redis, request.app.state.issuer)
+    state = request.app.state
+    return SessionService(session, state.redis, state.issuer, state.session_bounds)
 
 
 @router.post("/auth/login")
 @router.post("/users/auth", operation_id="authenticate_user")
+@raises(Unauthorized)
 async def login(wanted: Login, request: Request, response: Response, session: DbSession) -> TokenPair:
     """Start a session. Failures are limited per account and address."""
     authenticator: PasswordAuthenticator = request.app.state.authenticator
-    address = request.headers.get("x-real-ip") or (request.client.host if request.client else "")
     authenticated = await authenticator.authenticate(
-        wanted.email, wanted.password.get_secret_value(), address
+        wanted.email, wanted.password.get_secret_value(), client_address(request.scope)
     )
     response.headers.update(authenticated.limit)
     return await _service(request, session).start(authenticated)
 
 
 @router.post("/auth/refresh", response_model=TokenPair)
+@raises(Unauthorized)
 async def refresh(wanted: Refresh, request: Request, session: DbSession) -> TokenPair | JSONResponse:
     """The next pair of tokens; the refresh token given is used up."""
     outcome = await _service(request, session).refresh(wanted.refresh_token)
@@ -51,6 +55,7 @@ async def refresh(wanted: Refresh, request: Request, session: DbSession) -> Toke
 
 @router.post("/auth/logout", status_code=204)
 @router.post("/users/logout", status_code=204, operation_id="logout_user")
+@raises(Unauthorized)
 async def logout(request: Request, session: DbSession, wanted: Logout | None = None) -> None:
     """End the session of the access token, of the refresh token, or of both; it may have ended already."""
     refresh_token = wanted.refresh_token if wanted else None

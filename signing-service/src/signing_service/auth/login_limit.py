@@ -1,19 +1,11 @@
-"""A limit on failed logins, shared through Redis; while it is unavailable each replica counts for itself."""
+"""Limits on failed logins. Successful ones cost nothing."""
 
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
-from limits import RateLimitItemPerMinute, WindowStats
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import Redis
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute, RateLimitItemPerMonth
 
-from fleet_kit.errors import TooManyRequests, Unauthorized
-from fleet_kit.redis_guard import RedisGuard, RedisUnavailable
-
-T = TypeVar("T")
-Headers = Mapping[str, str]
+from fleet_kit.errors import Unauthorized
+from signing_service.rate_limiter import Allowance, Headers, LimitReached, RateLimiter
 
 
 class WrongCredentials(Unauthorized):
@@ -29,58 +21,67 @@ class WrongCredentials(Unauthorized):
         return {**super().headers, **self._limit}
 
 
-class TooManyFailures(TooManyRequests):
-    """The account has to wait, for this address."""
+class TooManyFailures(LimitReached):
+    """The account has to wait, for this address; or the address, for every account."""
 
-    def __init__(self, limit: Headers, wait_seconds: int) -> None:
-        message = "too many failed logins, wait before the next"
-        super().__init__(message, code="LOGIN_RATE_LIMITED", retry_after=wait_seconds)
-        self._limit = limit
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__("too many failed logins, wait before the next", "LOGIN_RATE_LIMITED", allowance)
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """When to come again, and what the allowance is."""
-        return {**super().headers, **self._limit}
+
+GUESSING = 5
+"""An address with so many failed logins within an hour is one that guesses, or an office with a bad day."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a login stands: headers that tell what is left, and whether it may queue with the users."""
+
+    headers: Headers
+    trusted: bool
 
 
 class LoginLimit:
-    """Counts failures by account and address. Successful logins cost nothing."""
+    """Counts failures by account and address, and by address alone: who guesses tries many accounts.
 
-    def __init__(self, redis: Redis, failures_per_minute: int) -> None:
-        self._item = RateLimitItemPerMinute(failures_per_minute)
-        pool: Any = (
-            redis.connection_pool
-        )  # taken as it is, though the library types options as text or numbers
-        storage = RedisStorage("async+redis://", implementation="redispy", connection_pool=pool)
-        self._shared_limiter = MovingWindowRateLimiter(storage)
-        self._local_limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._guard = RedisGuard("counting logins in this process")
+    An account that has logged in from the address within a month is known there. It does not suffer from what
+    else comes from its address, be that an office or a proxy.
+    """
 
-    async def check(self, email: str, address: str) -> Headers:
-        """Headers that tell what is left; raises TooManyFailures when nothing is."""
-        stats = await self._with(lambda limiter: limiter.get_window_stats(self._item, email, address))
-        if stats.remaining <= 0:
-            wait = max(1, int(stats.reset_time - time.time()) + 1)
-            raise TooManyFailures(self._headers(stats), wait)
-        return self._headers(stats)
+    def __init__(self, limiter: RateLimiter, per_account_and_minute: int, per_address_and_hour: int) -> None:
+        self._limiter = limiter
+        self._account = RateLimitItemPerMinute(per_account_and_minute)
+        self._address = RateLimitItemPerHour(per_address_and_hour, namespace="LOGIN_ADDRESS")
+        self._known = RateLimitItemPerMonth(1, namespace="LOGIN_KNOWN")
+
+    async def check(self, email: str, address: str) -> Standing:
+        """Where a login stands; raises TooManyFailures when nothing is left."""
+        of_account = await self._limiter.allowance(self._account, email, address)
+        of_address = await self._limiter.allowance(self._address, address)
+        if not of_account.remaining:
+            raise TooManyFailures(of_account)
+        guesses = of_address.used >= GUESSING or not of_address.remaining
+        known = guesses and await self._is_known(email, address)
+        if not of_address.remaining and not known:
+            raise TooManyFailures(of_address)
+        return Standing(of_account.headers, trusted=known or not guesses)
+
+    async def succeeded(self, email: str, address: str) -> Headers:
+        """Remember where the account is known; raises TooManyFailures if guesses have used the limit up."""
+        standing = await self.check(email, address)
+        await self._limiter.hit(self._known, email, address)
+        return standing.headers
 
     async def failed(self, email: str, address: str) -> WrongCredentials:
         """Count one failure and return its error; raises TooManyFailures if it was one too many."""
-        if not await self._with(lambda limiter: limiter.hit(self._item, email, address)):
+        counted = await self._limiter.hit(self._account, email, address)
+        in_time = await self._limiter.hit(self._address, address) or await self._is_known(email, address)
+        if not (counted and in_time):
             await self.check(email, address)
-        stats = await self._with(lambda limiter: limiter.get_window_stats(self._item, email, address))
-        return WrongCredentials(self._headers(stats))
+        return WrongCredentials((await self._limiter.allowance(self._account, email, address)).headers)
 
-    def _headers(self, stats: WindowStats) -> Headers:
-        return {
-            "X-RateLimit-Limit": str(self._item.amount),
-            "X-RateLimit-Remaining": str(max(0, stats.remaining)),
-            "X-RateLimit-Reset": str(int(stats.reset_time)),
-        }
+    async def _is_known(self, email: str, address: str) -> bool:
+        return (await self._limiter.allowance(self._known, email, address)).used > 0
 
-    async def _with(self, ask: Callable[[MovingWindowRateLimiter], Awaitable[T]]) -> T:
-        try:
-            with self._guard.attempt():
-                return await ask(self._shared_limiter)
-        except RedisUnavailable:
-            return await ask(self._local_limiter)
+    async def turned_away(self, address: str) -> None:
+        """Count a stranger whose password was not even looked at: that answer tells something, too."""
+        await self._limiter.hit(self._address, address)

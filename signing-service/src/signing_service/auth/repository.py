@@ -1,11 +1,15 @@
 """Queries on refresh tokens. Not scoped: the token itself is the proof."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signing_service.auth.models import RefreshToken
+
+AT_ONCE = 100
+"""Sessions of a user that one login ends; where a setting was lowered, the next logins end the rest."""
 
 
 class RefreshTokenRepository:
@@ -24,8 +28,35 @@ class RefreshTokenRepository:
 
         Without it, an end would miss the token that a concurrent refresh is about to save.
         """
-        key = func.hashtextextended(str(session_id), 0)
+        await self._lock(session_id)
+
+    async def lock_sessions_of(self, user_id: UUID) -> None:
+        """Let nobody else start a session of the user before the commit."""
+        await self._lock(user_id)
+
+    async def _lock(self, identifier: UUID) -> None:
+        key = func.hashtextextended(str(identifier), 0)
         await self._session.execute(select(func.pg_advisory_xact_lock(key)))
+
+    async def live_sessions_beyond(self, user_id: UUID, newest: int) -> Sequence[UUID]:
+        """Sessions of the user without the `newest`, those used last; at most AT_ONCE of them."""
+        query = (
+            select(RefreshToken.session_id)
+            .where(
+                RefreshToken.user_id == user_id,
+                RefreshToken.used_at.is_(None),
+                RefreshToken.expires_at > func.now(),
+            )
+            .order_by(RefreshToken.id.desc())
+            .offset(newest)
+            .limit(AT_ONCE)
+        )
+        return (await self._session.scalars(query)).all()
+
+    async def count_tokens(self, session_id: UUID) -> int:
+        """How many tokens the session has, used or not."""
+        query = select(func.count()).where(RefreshToken.session_id == session_id)
+        return await self._session.scalar(query) or 0
 
     async def session_of(self, token_hash: bytes) -> UUID | None:
         """The session that the token belongs to."""
@@ -52,12 +83,9 @@ class RefreshTokenRepository:
         return (await self._session.execute(query)).scalar_one_or_none()
 
     async def end_session(self, session_id: UUID) -> None:
-        """No token of the session can be used again."""
+        """No token of the session can be used again: none is known any more."""
         await self.lock_session(session_id)
-        statement = update(RefreshToken).where(
-            RefreshToken.session_id == session_id, RefreshToken.used_at.is_(None)
-        )
-        await self._session.execute(statement.values(used_at=func.now()))
+        await self._session.execute(delete(RefreshToken).where(RefreshToken.session_id == session_id))
 
     async def purge(self) -> None:
         """Forget tokens that expired more than a day ago."""

@@ -1,5 +1,6 @@
 """Login, refresh and logout."""
 
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -23,23 +24,35 @@ from signing_service.users.service import UserService
 log = structlog.get_logger(__name__)
 
 
+class SessionBounds(NamedTuple):
+    """How many sessions a user has, and how many refresh tokens a session gets, used ones included."""
+
+    per_user: int
+    tokens_each: int
+
+
 class SessionService:
     """Login sessions: a session is a family of refresh tokens, and the access tokens got with them."""
 
-    def __init__(self, session: AsyncSession, redis: Redis, issuer: TokenIssuer) -> None:
-        self._session, self._issuer = session, issuer
+    def __init__(
+        self, session: AsyncSession, redis: Redis, issuer: TokenIssuer, bounds: SessionBounds
+    ) -> None:
+        self._session, self._issuer, self._bounds = session, issuer, bounds
         self._refresh_tokens = RefreshTokenRepository(session)
         self._users = UserService(session, EVERYTHING)
         self._revoker = Revoker(session, redis)
 
     async def start(self, login: AuthenticatedUser) -> TokenPair:
-        """A new session of somebody who gave the right password."""
+        """A new session of somebody who gave the right password; one unused for long may end for it."""
         user = await self._users.find(login.user_id)
         if user is None:
             raise WrongCredentials(login.limit)
         if login.password_hash is not None:
             user.password_hash = login.password_hash
         user.last_login_at = func.now()
+        await self._refresh_tokens.lock_sessions_of(user.id)
+        for session_id in await self._refresh_tokens.live_sessions_beyond(user.id, self._bounds.per_user - 1):
+            await self._end_session(session_id, user, reason="too many sessions")
         return await self._issue(user, uuid7())
 
     async def refresh(self, token: str) -> TokenPair | Unauthorized:
@@ -57,7 +70,12 @@ class SessionService:
         if used is None:
             return await self._revoke_if_reused(hashed_token)
         user = await self._users.find(used.user_id)
-        return _invalid() if user is None else await self._issue(user, used.session_id)
+        if user is None:
+            return _invalid()
+        if await self._refresh_tokens.count_tokens(session_id) >= self._bounds.tokens_each:
+            await self._end_session(session_id, user, reason="refreshed too often")
+            return _invalid()
+        return await self._issue(user, used.session_id)
 
     async def logout(self, principal: Principal) -> None:
         """End the bearer's session; its tokens are refused everywhere within a second."""

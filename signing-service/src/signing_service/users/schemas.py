@@ -7,7 +7,7 @@ import email_validator
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StringConstraints
 
 from fleet_kit.principal import Role
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from fleet_kit.schemas import LineText, ResponseModel, StrictModel, Timestamp
 
 # The library refuses names such as `.local`; companies use them inside their networks.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
@@ -25,7 +25,7 @@ def normal_email(value: str) -> str:
 
 Email = Annotated[str, Field(max_length=254), AfterValidator(normal_email)]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=128)]
-OrganizationName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+OrganizationName = Annotated[LineText, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 class CredentialsModel(StrictModel):

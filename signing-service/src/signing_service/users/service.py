@@ -9,7 +9,7 @@ from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Role
 from fleet_kit.scope import EVERYTHING, Scope
 from signing_service.organizations.service import OrganizationService
-from signing_service.passwords import Passwords
+from signing_service.passwords import Asker, Passwords
 from signing_service.users import events
 from signing_service.users.models import User
 from signing_service.users.repository import EmailExists, UserRepository
@@ -56,7 +56,7 @@ async def ensure_platform_admin(
     users = UserRepository(session, EVERYTHING)
     await users.lock_platform_admin()
     if not await users.has_platform_admin():
-        password_hash = await passwords.hash(password)
+        password_hash = await passwords.hash(password, Asker(email, is_stranger=False))
         await _create(session, password_hash, normal_email(email), "Platform", is_admin=True)
 
 

@@ -5,12 +5,15 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from fleet_kit.database import DbSession
+from fleet_kit.errors import NotFound
 from fleet_kit.idempotency import IdempotencyKey
+from fleet_kit.openapi import raises
 from fleet_kit.principal import CurrentOperator
 from sim_service.bulk.schemas import BulkIn
 from sim_service.bulk.service import BulkService
 from sim_service.platform.dependencies import AppSettings
 from sim_service.work.jobs.api import location
+from sim_service.work.jobs.limits import JobLimits
 from sim_service.work.jobs.schemas import JobOut
 from sim_service.work.jobs.service import JobService
 
@@ -18,10 +21,12 @@ router = APIRouter(tags=["sims"])
 
 
 @router.post("/sims/bulk", status_code=202)
+@raises(NotFound)
 async def ask_bulk(
     body: BulkIn,
     user: CurrentOperator,
     session: DbSession,
+    limits: JobLimits,
     settings: AppSettings,
     idempotency: IdempotencyKey,
     response: Response,
@@ -33,7 +38,7 @@ async def ask_bulk(
     owner = str(user.organization_id)
     before = await idempotency.replay(owner)
     if before is None:
-        bulk = BulkService(session, most=settings.bulk_most_sims, most_parts=settings.sms_most_parts)
+        bulk = BulkService(session, limits, most=settings.bulk_most_sims, most_parts=settings.sms_most_parts)
         job = await bulk.request(body, user)
         await idempotency.remember(owner, str(job.id))
     else:

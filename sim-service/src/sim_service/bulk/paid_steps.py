@@ -65,12 +65,16 @@ def _of_purchase(bought: TopUpResult) -> StepResult:
 class SmsStep:
     """Sends messages; final when the carrier has them or they are planned for later."""
 
-    def __init__(self, draft: Draft, *, most_parts: int) -> None:
-        self._draft, self._most_parts = draft, most_parts
+    def __init__(self, draft: Draft, *, most_parts: int, most_kept: int) -> None:
+        self._draft, self._most_parts, self._most_kept = draft, most_parts, most_kept
 
     async def start(self, session: AsyncSession, lease: JobLease, iccid: str) -> StepResult:
         message = await SmsService(session, lease.scope).write(
-            iccid, self._draft, most_parts=self._most_parts, requested_by=lease.requested_by
+            iccid,
+            self._draft,
+            most_parts=self._most_parts,
+            most_kept=self._most_kept,
+            requested_by=lease.requested_by,
         )
         state = ItemState.SUCCEEDED if message.state == State.SCHEDULED else ItemState.WORKING
         return StepResult(state, {"message_id": str(message.id), "state": message.state})

@@ -26,7 +26,7 @@ class BulkAction(StrEnum):
     SMS = "sms"
 
 
-class BulkFilter(SimConditions):
+class BulkFilter(SimConditions, StrictModel):
     """The SIMs that the list shows with the same filters."""
 
     model_config = ConfigDict(extra="forbid")

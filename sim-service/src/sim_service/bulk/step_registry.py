@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sim_service.billing.topups.ledger import Prices, TopUpRequest
+from sim_service.billing.topups.ledger import TopUpRequest, prices_of
 from sim_service.billing.topups.schemas import TopUpIn
 from sim_service.bulk.jobs import BulkJobs
 from sim_service.bulk.paid_steps import SmsStep, TopUpStep
@@ -23,7 +23,11 @@ def bulk_jobs(settings: Settings, carrier: Carrier) -> BulkJobs:
         BulkAction.TAG: lambda params: TagStep(add=params["tags"]),
         BulkAction.UNTAG: lambda params: TagStep(remove=params["tags"]),
         BulkAction.TOP_UP: lambda params: _top_up(settings, carrier, TopUpIn(**params)),
-        BulkAction.SMS: lambda params: SmsStep(SmsIn(**params).draft(), most_parts=settings.sms_most_parts),
+        BulkAction.SMS: lambda params: SmsStep(
+            SmsIn(**params).draft(),
+            most_parts=settings.sms_most_parts,
+            most_kept=settings.sms_per_organization,
+        ),
     }
     return BulkJobs(
         lambda kept: steps[BulkAction(kept["action"])](kept["params"]), follow=settings.bulk_follow_seconds
@@ -35,4 +39,4 @@ def _top_up(settings: Settings, carrier: Carrier, wanted: TopUpIn) -> Step:
         payment=wanted.payment_method or settings.carrier_payment_method,
         even_if_ordered=wanted.even_if_ordered,
     )
-    return TopUpStep(carrier, Prices(settings.topup_price, settings.topup_currency), purchase)
+    return TopUpStep(carrier, prices_of(settings), purchase)

@@ -3,10 +3,12 @@
 import secrets
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from fleet_kit.errors import NotFound, Unauthorized
+from fleet_kit.openapi import raises
+from fleet_kit.unproved_limit import mark_proved
 from sim_service.platform.dependencies import AppSettings
 
 _REALM = "push"
@@ -25,8 +27,11 @@ _basic = HTTPBasic(
 )
 
 
-def check_caller(
-    settings: AppSettings, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]
+@raises(NotFound, PushRefused)
+async def check_caller(
+    request: Request,
+    settings: AppSettings,
+    given: Annotated[HTTPBasicCredentials | None, Depends(_basic)],
 ) -> None:
     """Let only the carrier pass; raises NotFound where nobody is meant to push."""
     if not settings.push_username or settings.push_password is None:
@@ -41,6 +46,7 @@ def check_caller(
     )
     if not (known and right):
         raise PushRefused("username or password is wrong")
+    mark_proved(request.scope)
 
 
 PushCaller = Annotated[None, Depends(check_caller)]

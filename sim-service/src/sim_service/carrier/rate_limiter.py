@@ -2,13 +2,20 @@
 
 Time slots are spaced evenly, so no second holds more requests than the limit; where the limit counts minutes,
 `burst` requests may run together first. An interactive request reserves the next free slot and waits for it.
-A background request takes a slot only when no reservation is waiting, or after `patience` seconds. The store
-is one number in Redis (the next free slot), advanced by a script under Redis's clock. Without Redis each
-process uses its own store with a share of the rate.
+A background request takes a slot only when no reservation is waiting, or after `patience` seconds.
+
+Each share (an organisation; all jobs together have another) has at most one reservation at a time and queues
+behind it by itself. So a request waits for one slot of each other share that is busy, however many requests
+those have. The jobs of each organisation take turns.
+
+The store is in Redis: the next free slot, and the last slot of each share, advanced by a script under Redis's
+clock. Without Redis each process uses its own store with a part of the rate.
 """
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,22 +24,27 @@ from redis.asyncio import Redis
 from fleet_kit.redis_guard import RedisGuard, RedisUnavailable
 from sim_service.carrier import metrics
 from sim_service.carrier.errors import CarrierRateLimited
+from sim_service.carrier.fair_share import Queues, current_share
 from sim_service.carrier.models import Priority
 
+_JOBS = "/jobs"
 _SPACING_MARGIN = 1.03
 """Slots are spaced a little wider than the limit asks: the network may move two requests closer."""
 
 _RESERVE_SCRIPT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local mine = tonumber(KEYS[2] and redis.call('GET', KEYS[2]) or '0')
+if mine > now then return {0, mine - now, 1} end
 local next_free = tonumber(redis.call('GET', KEYS[1]) or '0')
 if next_free < now then next_free = now end
 local wait = next_free - now - tonumber(ARGV[3])
 if wait < 0 then wait = 0 end
-if wait > tonumber(ARGV[2]) then return {0, wait} end
+if wait > tonumber(ARGV[2]) then return {0, wait, 0} end
 local booked = next_free + tonumber(ARGV[1])
 redis.call('SET', KEYS[1], booked, 'PX', booked - now + 1000)
-return {1, wait}
+if KEYS[2] and wait > 0 then redis.call('SET', KEYS[2], now + wait, 'PX', wait) end
+return {1, wait, 0}
 """
 
 _PAUSE_SCRIPT = """
@@ -48,10 +60,14 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """`granted`: the slot comes in `wait` seconds; otherwise the next one would be free then."""
+    """`granted`: the slot comes in `wait` seconds; otherwise the next one would be free then.
+
+    `own`: not granted because the share has another reservation, which comes in `wait` seconds.
+    """
 
     granted: bool
     wait: float
+    own: bool = False
 
 
 class LocalReservationStore:
@@ -61,15 +77,21 @@ class LocalReservationStore:
         self._interval = _SPACING_MARGIN / rate
         self._slack = burst * self._interval
         self._next_free = 0.0
+        self._last: dict[str, float] = {}
 
-    async def reserve(self, max_wait: float) -> Reservation:
-        """Reserve the next slot if it comes within `max_wait` seconds."""
+    async def reserve(self, max_wait: float, share: str | None = None) -> Reservation:
+        """Reserve the next slot if it comes within `max_wait` seconds and the share has no other."""
         now = time.monotonic()
+        self._last = {name: at for name, at in self._last.items() if at > now}
+        if share in self._last:
+            return Reservation(False, self._last[share] - now, own=True)
         self._next_free = max(now, self._next_free)
         wait = max(0.0, self._next_free - now - self._slack)
         if wait > max_wait:
             return Reservation(False, wait)
         self._next_free += self._interval
+        if share is not None:
+            self._last[share] = now + wait
         return Reservation(True, wait)
 
     async def pause(self, seconds: float) -> None:
@@ -98,24 +120,25 @@ class RedisReservationStore:
         self._local = LocalReservationStore(rate * local_share, burst=round(burst * local_share))
         self._guard = RedisGuard("using this process's share of the rate", retry_after_seconds=retry_redis)
 
-    async def reserve(self, max_wait: float) -> Reservation:
+    async def reserve(self, max_wait: float, share: str | None = None) -> Reservation:
+        keys = [self._key] if share is None else [self._key, f"{self._key}:of:{share}"]
         answer = await self._ask(
-            self._reserve_script, [self._interval_ms, round(max_wait * 1000), self._slack_ms]
+            self._reserve_script, [self._interval_ms, round(max_wait * 1000), self._slack_ms], keys
         )
         if answer is None:
             metrics.LOCAL_SLOTS.inc()
-            return await self._local.reserve(max_wait)
-        granted, wait_ms = answer
-        return Reservation(bool(granted), int(wait_ms) / 1000)
+            return await self._local.reserve(max_wait, share)
+        granted, wait_ms, own = answer
+        return Reservation(bool(granted), int(wait_ms) / 1000, bool(own))
 
     async def pause(self, seconds: float) -> None:
         await self._local.pause(seconds)
         await self._ask(self._pause_script, [max(1, round(seconds * 1000)) + self._slack_ms])
 
-    async def _ask(self, script: Any, args: list[int]) -> Any:
+    async def _ask(self, script: Any, args: list[int], keys: list[str] | None = None) -> Any:
         try:
             with self._guard.attempt():
-                return await script(keys=[self._key], args=args)
+                return await script(keys=keys or [self._key], args=args)
         except RedisUnavailable:
             return None
 
@@ -128,33 +151,61 @@ class RateLimiter:
     ) -> None:
         self._store = store
         self._patience = patience
+        self._queues = Queues()
 
     async def acquire(self, priority: Priority, *, max_wait: float) -> None:
         """Return when the request may be sent; CarrierRateLimited if that takes over `max_wait` seconds."""
         started = time.monotonic()
-        if priority is not Priority.BACKGROUND:
-            await self._reserve(max_wait)
+        deadline = started + max_wait
+        if priority is Priority.BACKGROUND:
+            # Jobs have one share together, in which those of each organisation take turns.
+            async with self._turn(f"{current_share()}{_JOBS}", deadline), self._turn(_JOBS, deadline):
+                if not await self._found_free_slot(min(started + self._patience, deadline)):
+                    await self._reserve(_JOBS, deadline)
         else:
-            await self._wait_for_free_slot(started, max_wait)
+            async with self._turn(current_share(), deadline):
+                await self._reserve(current_share(), deadline)
         metrics.WAIT_SECONDS.labels(priority.value).observe(time.monotonic() - started)
 
     async def pause(self, seconds: float) -> None:
         await self._store.pause(seconds)
 
-    async def _reserve(self, max_wait: float) -> None:
-        reservation = await self._store.reserve(max(0.0, max_wait))
-        if not reservation.granted:
-            raise CarrierRateLimited(
-                "the carrier's rate limit leaves no slot in time",
-                retry_after=max(1, round(reservation.wait + 0.5)),
-            )
-        await asyncio.sleep(reservation.wait)
+    @asynccontextmanager
+    async def _turn(self, queue: str, deadline: float) -> AsyncIterator[None]:
+        """The first place in a queue; raises CarrierRateLimited after the deadline."""
+        left = max(0.0, deadline - time.monotonic())
+        with self._queues.member(queue) as lock:
+            try:
+                async with asyncio.timeout(left):
+                    await lock.acquire()
+            except TimeoutError:
+                raise _no_slot(left) from None
+            try:
+                yield
+            finally:
+                lock.release()
 
-    async def _wait_for_free_slot(self, started: float, max_wait: float) -> None:
-        patience = min(self._patience, max_wait)
-        while (waited := time.monotonic() - started) < patience:
-            reservation = await self._store.reserve(0.0)
+    async def _reserve(self, share: str, deadline: float) -> None:
+        """Wait for the share's next slot; another process of ours may be waiting for one of its own."""
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            reservation = await self._store.reserve(left, share)
+            if not reservation.granted and (not reservation.own or reservation.wait > left):
+                raise _no_slot(reservation.wait)
+            await asyncio.sleep(reservation.wait)
             if reservation.granted:
                 return
-            await asyncio.sleep(min(reservation.wait + 0.001, patience - waited))
-        await self._reserve(max_wait - waited)
+
+    async def _found_free_slot(self, patient_until: float) -> bool:
+        while (left := patient_until - time.monotonic()) > 0:
+            reservation = await self._store.reserve(0.0, _JOBS)
+            if reservation.granted:
+                return True
+            await asyncio.sleep(min(reservation.wait + 0.001, left))
+        return False
+
+
+def _no_slot(wait: float) -> CarrierRateLimited:
+    return CarrierRateLimited(
+        "the carrier's rate limit leaves no slot in time", retry_after=max(1, round(wait + 0.5))
+    )

@@ -1,35 +1,26 @@
-"""Work on somebody's file in a process of its own: bounded in memory and time, and off the event loop."""
+"""`python -m …platform.bounded_subprocess MIB SECONDS MODULE ARGUMENT…`: becomes the module, within bounds.
 
-import asyncio
+It imports nothing of the service: whoever starts it waits for it.
+"""
+
 import resource
+import runpy
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-_MEMORY_BYTES = 1024**3
+
+def main() -> None:
+    """Bound this process's address space and processor time, then run the module as `__main__`."""
+    memory_mib, seconds, module = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mib * 1024**2, memory_mib * 1024**2))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):  # where memory runs out all the same, this process ends and not the service
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    sys.argv[1:] = sys.argv[4:]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-class SubprocessFailed(Exception):
-    """The process broke its bounds or died."""
-
-
-async def run_in_subprocess(module: str, *arguments: str | Path, seconds: float) -> None:
-    """`python -m module arguments…`; raises SubprocessFailed unless it ends well within `seconds`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *map(str, arguments), stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            code = await process.wait()
-    except TimeoutError:
-        raise SubprocessFailed(f"{module} took longer than {seconds} s") from None
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-    if code != 0:
-        raise SubprocessFailed(f"{module} ended with {code}")
-
-
-def limit_memory() -> None:
-    """For the process itself: what wants more than 1 GiB fails."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+if __name__ == "__main__":
+    main()

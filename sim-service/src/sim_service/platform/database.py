@@ -7,6 +7,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from fleet_kit.database import NAMING
 from fleet_kit.idempotency import idempotency_table
+from fleet_kit.limits import limits_table
 from fleet_kit.outbox import outbox_table
 
 
@@ -15,6 +16,7 @@ class Base(DeclarativeBase):
 
 
 outbox = outbox_table(Base.metadata)
+organization_limits = limits_table(Base.metadata)
 idempotency_keys = idempotency_table(Base.metadata)
 
 

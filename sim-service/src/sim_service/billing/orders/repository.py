@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, union, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 
 from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import EVERYTHING
 from sim_service.billing.orders.models import FINAL, Order, OrderItem, OrderRequest
-from sim_service.billing.purchases.models import UNSETTLED
+from sim_service.billing.purchases.models import UNSETTLED, PurchaseState
 from sim_service.billing.purchases.queries import PurchaseQueries
 from sim_service.inventory.sims.models import Sim
 from sim_service.platform.scoped_repository import ScopedRepository
@@ -102,24 +103,70 @@ class OrderRepository(ScopedRepository):
 class OrderRequestRepository(PurchaseQueries[OrderRequest]):
     model, polled = OrderRequest, UNSETTLED
 
-    async def page(self, paging: PageParams) -> PageResult[OrderRequest]:
-        return await self._newest(self._mine(), paging)
+    async def page(self, state: PurchaseState | None, paging: PageParams) -> PageResult[OrderRequest]:
+        statement = self._mine()
+        if state is not None:
+            statement = statement.where(OrderRequest.state == state)
+        return await self._newest(statement, paging)
 
-    async def enter(self, row: OrderRequest) -> bool:
-        """Store a request, unless one with the same products is unsettled; whether it was stored."""
+    async def lock_equal(self, row: OrderRequest) -> set[UUID]:
+        """Keep others from ordering the same until the commit; the organisations whose equal order is open.
+
+        Of the order's own organisation, what waits for approval is open too.
+        """
         await self._session.execute(select(func.pg_advisory_xact_lock(func.hashtext(row.lines))))
-        statement = select(OrderRequest.id).where(
-            OrderRequest.lines == row.lines, OrderRequest.state.in_(UNSETTLED)
+        waits = and_(
+            OrderRequest.state == PurchaseState.AWAITING_APPROVAL,
+            OrderRequest.organization_id == row.organization_id,
         )
-        if await self._all(statement):
-            return False
-        self.add(row)
-        await self._session.flush()
-        return True
+        statement = select(OrderRequest.organization_id).where(
+            OrderRequest.lines == row.lines,
+            OrderRequest.id != row.id,
+            or_(OrderRequest.state.in_(UNSETTLED), waits),
+        )
+        return {*await self._all(statement)}
 
-    async def owners(self, numbers: Collection[str]) -> dict[str, UUID]:
-        """Who asked for which of the orders, by number."""
-        statement = select(OrderRequest.order_number, OrderRequest.organization_id).where(
-            OrderRequest.order_number.in_(numbers)
+    async def next_queued(self, limit: int) -> Sequence[OrderRequest]:
+        """Of the requests that wait for equal ones, those whose turn it is."""
+        statement = self._mine().where(_has_turn()).order_by(OrderRequest.id).limit(limit)
+        return await self._all(statement)
+
+    async def take_turn(self, row: OrderRequest) -> OrderRequest | None:
+        """A request as it is now, locked, if it is still its turn; no equal one comes until the commit."""
+        await self.lock_equal(row)
+        statement = self._mine().where(OrderRequest.id == row.id, _has_turn())
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+        return await self._one(statement)
+
+    async def undecided(self, before: datetime, limit: int) -> Sequence[OrderRequest]:
+        """The oldest that wait for approval since before a moment, locked, but for those that others lock."""
+        statement = (
+            self._mine()
+            .where(OrderRequest.state == PurchaseState.AWAITING_APPROVAL, OrderRequest.created_at < before)
+            .order_by(OrderRequest.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
         )
-        return {row[0]: row[1] for row in (await self._session.execute(statement)).all() if row[0]}
+        return await self._all(statement)
+
+    async def taken_numbers(self, numbers: Collection[str]) -> set[str]:
+        """Those of the orders that a request has become."""
+        statement = select(OrderRequest.order_number).where(OrderRequest.order_number.in_(numbers))
+        return {number for number in await self._session.scalars(statement) if number is not None}
+
+    async def with_numbers(self, numbers: Collection[str]) -> dict[str, OrderRequest]:
+        """The requests that became these orders, by number, locked."""
+        statement = self._mine().where(OrderRequest.order_number.in_(numbers)).order_by(OrderRequest.id)
+        found = await self._all(statement.with_for_update())
+        return {row.order_number: row for row in found if row.order_number}
+
+
+def _has_turn() -> ColumnElement[bool]:
+    """Of a queued request: no equal one is being asked for, and none has waited longer."""
+    other = aliased(OrderRequest)
+    asked = and_(other.state.in_(UNSETTLED), ~other.queued)
+    longer = and_(other.state == PurchaseState.REQUESTED, other.queued, other.id < OrderRequest.id)
+    before = exists().where(
+        other.lines == OrderRequest.lines, other.id != OrderRequest.id, or_(asked, longer)
+    )
+    return and_(OrderRequest.queued, OrderRequest.state == PurchaseState.REQUESTED, ~before)

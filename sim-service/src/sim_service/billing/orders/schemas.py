@@ -7,16 +7,16 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from fleet_kit.schemas import LineText, QueryModel, ResponseModel, StrictModel, Timestamp
 from fleet_kit.scope import Scope
-from sim_service.billing.amounts import Money
 from sim_service.billing.orders.models import Order, OrderItem
 from sim_service.billing.purchases.models import PurchaseState
 from sim_service.carrier.freshness import Freshness
 from sim_service.carrier.models import OrderKind, OrderState, OrderToPlace
+from sim_service.platform.amounts import Money
 from sim_service.platform.iccid import Iccid
 
-Words = Annotated[Text, Field(min_length=1, max_length=255)]
+Words = Annotated[LineText, Field(min_length=1, max_length=255)]
 _MOST_LINES = 50
 
 
@@ -48,7 +48,7 @@ class OrderIn(StrictModel):
 
     products: Annotated[list[Line], Field(min_length=1, max_length=_MOST_LINES)]
     address: Address | None = None
-    customer_reference: Annotated[Text, Field(max_length=255)] = ""
+    customer_reference: Annotated[LineText, Field(max_length=255)] = ""
 
     @model_validator(mode="after")
     def _each_once(self) -> "OrderIn":
@@ -68,6 +68,8 @@ class OrderRequestOut(ResponseModel):
     """What was asked for; `ordered` with the order's number, or `failed` with the reason's code.
 
     `unknown`: the carrier's answer was lost, and its orders are looked at until that is settled.
+    `awaiting_approval`: the platform administrator decides first. `amount` is gross, by the catalogue until
+    the carrier's order shows it.
     """
 
     id: UUID
@@ -77,8 +79,12 @@ class OrderRequestOut(ResponseModel):
     order_number: str | None
     products: list[dict[str, int]]
     customer_reference: str
+    amount: Money | None
+    currency: str | None
     requested_by: UUID
+    decided_by: UUID | None
     created_at: Timestamp
+    decided_at: Timestamp | None
     sent_at: Timestamp | None
 
 
@@ -125,7 +131,7 @@ class AgedOrderOut(OrderOut, Freshness):
     """One order with its age."""
 
 
-class OrderQuery(StrictModel):
+class OrderQuery(QueryModel):
     """The list's filters."""
 
     model_config = ConfigDict(extra="ignore")

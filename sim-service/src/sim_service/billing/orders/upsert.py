@@ -35,7 +35,7 @@ async def upsert_orders(
     await lock_list(session, CarrierList.ORDERS)
     orders = OrderRepository(session, EVERYTHING)
     known = await orders.known(by_number)
-    owners = await OrderRequestRepository(session, EVERYTHING).owners(by_number)
+    requests = await OrderRequestRepository(session, EVERYTHING).with_numbers(by_number)
     new, changed = [], []
     for number, fact in by_number.items():
         order = known.get(number)
@@ -45,7 +45,9 @@ async def upsert_orders(
         elif order.state != fact.state:
             changed.append(fact)
         order.update_from_carrier(fact)
-        order.organization_id = order.organization_id or owners.get(number)
+        if (request := requests.get(number)) is not None:
+            request.update_from_order(fact)
+            order.organization_id = order.organization_id or request.organization_id
         orders.add(order)
         await session.flush()
         await orders.add_items(number, fact.iccids)

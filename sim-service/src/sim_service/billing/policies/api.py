@@ -3,13 +3,17 @@
 from typing import Annotated
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
 from fleet_kit.app import API
 from fleet_kit.database import DbSession
+from fleet_kit.errors import Conflict, NotFound
 from fleet_kit.idempotency import IdempotencyKey
+from fleet_kit.openapi import raises
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentOperator, CurrentUser, Role
+from sim_service.billing.policies.limits import PolicyLimits
 from sim_service.billing.policies.models import ProposalState
 from sim_service.billing.policies.schemas import (
     DecisionOut,
@@ -27,14 +31,15 @@ from sim_service.work.jobs.schemas import JobOut
 router = APIRouter(prefix="/topup-policies", tags=["top-up policies"])
 
 
-def _policies(user: CurrentUser, session: DbSession) -> PolicyService:
-    return PolicyService(session, user.scope)
+async def _policies(user: CurrentUser, session: DbSession, limits: PolicyLimits) -> PolicyService:
+    return PolicyService(session, user.scope, limits)
 
 
 Policies = Annotated[PolicyService, Depends(_policies)]
 
 
 @router.post("", status_code=201)
+@raises(NotFound, Conflict)
 async def create_policy(
     body: PolicyIn,
     user: CurrentOperator,
@@ -46,9 +51,10 @@ async def create_policy(
     owner = str(user.organization_id)
     before = await idempotency.replay(owner)
     if before is not None:
-        return PolicyOut.model_validate_json(before)
+        made = await policies.get(UUID(orjson.loads(before)["id"]), deleted=True)
+        return PolicyOut.of(await policies.with_spending(made))
     created = PolicyOut.of(await policies.create(columns_of(body), user))
-    await idempotency.remember(owner, created.model_dump_json())
+    await idempotency.remember(owner, created.model_dump_json(include={"id"}))
     response.headers["Location"] = f"{API}/topup-policies/{created.id}"
     return created
 
@@ -84,6 +90,7 @@ async def delete_policy(policy_id: UUID, user: CurrentUser, policies: Policies) 
 
 
 @router.post("/{policy_id}/evaluate", status_code=202)
+@raises(Conflict)
 async def evaluate_policy(
     policy_id: UUID, user: CurrentUser, policies: Policies, response: Response
 ) -> JobOut:
@@ -116,6 +123,7 @@ async def list_proposals(
 
 
 @router.post("/{policy_id}/proposals/{proposal_id}/approve", status_code=202)
+@raises(Conflict)
 async def approve_proposal(
     policy_id: UUID, proposal_id: UUID, user: CurrentUser, policies: Policies, response: Response
 ) -> ProposalOut:
@@ -129,6 +137,7 @@ async def approve_proposal(
 
 
 @router.post("/{policy_id}/proposals/{proposal_id}/reject")
+@raises(Conflict)
 async def reject_proposal(
     policy_id: UUID, proposal_id: UUID, user: CurrentUser, policies: Policies
 ) -> ProposalOut:

@@ -5,16 +5,25 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from fleet_kit.errors import FleetError
+from sim_service.billing.budgets.service import BUDGET_EXCEEDED, Allowance
 from sim_service.billing.policies.models import Decision, Policy, Proposal, Reason
-from sim_service.billing.topups.ledger import Prices
+from sim_service.billing.products.service import Quote
+from sim_service.grants.models import Switch
+from sim_service.grants.service import NOT_GRANTED
 from sim_service.usage.quotas.models import SimQuota
+
+_REFUSALS = {NOT_GRANTED: Reason.NOT_GRANTED, BUDGET_EXCEEDED: Reason.GRANTED_BUDGET}
 
 
 @dataclass(slots=True)
 class EvaluationRun:
+    """`left`: of the policy's own budget; `allowance`: of what its organisation is granted."""
+
     policy: Policy
-    price: Prices
+    price: Quote
     left: Decimal
+    allowance: Allowance
     bought: dict[str, int]
     open: set[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -35,13 +44,25 @@ class EvaluationRun:
         """Want volume for a SIM, or say what is in the way."""
         policy, iccid = self.policy, quota.iccid
         hindered = policy.skip_reason(quota, in_progress=iccid in self.open, bought=self.bought.get(iccid, 0))
-        if hindered is None and self.price.amount > self.left:
-            hindered = Reason.BUDGET
+        hindered = hindered or self._short_of_money()
         if hindered is not None:
             self.note(quota, Decision.SKIPPED, hindered)
             return
         self.left -= self.price.amount
+        self.allowance.take(Switch.TOP_UPS, self.price.amount, self.price.currency)
         self.wanted[iccid] = reason
+
+    def refuse(self, quota: SimQuota, error: FleetError) -> None:
+        """The ledger did not enter what was wanted."""
+        self.note(quota, Decision.SKIPPED, _REFUSALS.get(error.code, Reason.IN_PROGRESS))
+
+    def _short_of_money(self) -> Reason | None:
+        if not self.allowance.grant.allows(Switch.TOP_UPS):
+            return Reason.NOT_GRANTED
+        if self.price.amount > self.left:
+            return Reason.BUDGET
+        refused = self.allowance.refusal(Switch.TOP_UPS, self.price.amount, self.price.currency)
+        return Reason.GRANTED_BUDGET if refused is not None else None
 
 
 def names(policy: Policy, iccid: str) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from fleet_kit.database import UtcDateTime
 from fleet_kit.errors import Conflict
 from fleet_kit.ids import uuid7
-from sim_service.billing.amounts import Amount
 from sim_service.carrier.models import QuotaState
+from sim_service.platform.amounts import Amount
 from sim_service.platform.database import Base
 from sim_service.usage.quotas.models import SimQuota
 
@@ -56,6 +56,8 @@ class Reason(StrEnum):
     IN_PROGRESS = "in_progress"
     MONTHLY_LIMIT = "monthly_limit"
     BUDGET = "budget"
+    NOT_GRANTED = "not_granted"
+    GRANTED_BUDGET = "granted_budget"
     SIM_EXPIRED = "sim_expired"
     SIM_UNKNOWN = "sim_unknown"
     QUOTA_UNKNOWN = "quota_unknown"
@@ -104,6 +106,7 @@ class Policy(Base):
         Index(
             "ix_topup_policies_owner_id", "organization_id", "id", postgresql_where=text("deleted_at IS NULL")
         ),
+        Index("ix_topup_policies_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     def trigger(self, quota: SimQuota, today: date) -> Reason | None:
@@ -147,6 +150,7 @@ class Proposal(Base):
     __table_args__ = (
         Index("uq_policy_proposals_pending", "policy_id", unique=True, postgresql_where=PENDING_ROWS),
         Index("ix_policy_proposals_policy_id", "policy_id", "id"),
+        Index("ix_policy_proposals_decided", "decided_at", postgresql_where=text("decided_at IS NOT NULL")),
     )
 
     def decide(self, state: ProposalState, by: UUID | None) -> None:

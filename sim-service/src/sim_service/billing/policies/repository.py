@@ -41,10 +41,14 @@ class PolicyRepository(ScopedRepository):
     async def page(self, paging: PageParams) -> PageResult[Policy]:
         return await find_page(self._session, self._mine(), _NEWEST, paging)
 
-    async def enabled(self) -> Sequence[UUID]:
-        """Ids of the policies to evaluate, oldest first."""
-        statement = self._mine().where(Policy.enabled).order_by(Policy.id).with_only_columns(Policy.id)
-        return await self._all(statement)
+    async def enabled(self) -> dict[UUID, list[UUID]]:
+        """Ids of the policies to evaluate, oldest first, of each organisation."""
+        columns = Policy.organization_id, Policy.id
+        statement = self._mine().where(Policy.enabled).order_by(Policy.id).with_only_columns(*columns)
+        found: dict[UUID, list[UUID]] = {}
+        for owner, policy_id in (await self._session.execute(statement)).all():
+            found.setdefault(owner, []).append(policy_id)
+        return found
 
     async def proposals(self, policy_id: UUID, state: str | None, paging: PageParams) -> PageResult[Proposal]:
         statement = self._proposals(policy_id)
@@ -67,6 +71,10 @@ class PolicyRepository(ScopedRepository):
     ) -> PageResult[PolicyDecision]:
         statement = self._owned(PolicyDecision).where(PolicyDecision.policy_id == policy_id)
         return await find_page(self._session, statement.filter_by(**wanted), _NEWEST_DECISION, paging)
+
+    async def has_decided(self, policy_id: UUID) -> bool:
+        decided = select(PolicyDecision.id).where(PolicyDecision.policy_id == policy_id)
+        return bool(await self._session.scalar(select(decided.exists())))
 
     async def record(self, rows: Sequence[dict[str, Any]]) -> None:
         """Store decisions; one that costs nothing and was made today already is only counted."""

@@ -6,15 +6,15 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
-from sim_service.billing.amounts import Money
+from fleet_kit.schemas import LineText, QueryModel, ResponseModel, StrictModel, Timestamp
 from sim_service.billing.policies.models import Decision, ProposalState, Reason, SelectBy
 from sim_service.billing.policies.service import PolicyWithSpending
 from sim_service.carrier.models import PaymentMethod
 from sim_service.inventory.sims.fields import MAX_TAGS, Tag
+from sim_service.platform.amounts import Money
 from sim_service.platform.iccid import Iccid
 
-Name = Annotated[Text, Field(min_length=1, max_length=100)]
+Name = Annotated[LineText, Field(min_length=1, max_length=100)]
 Days = Annotated[int, Field(ge=1, le=365)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Most = Annotated[int, Field(ge=1, le=100)]
@@ -159,7 +159,7 @@ class DecisionOut(ResponseModel):
     created_at: Timestamp
 
 
-class DecisionQuery(StrictModel):
+class DecisionQuery(QueryModel):
     """Filters of decisions."""
 
     model_config = ConfigDict(extra="ignore")

@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import Conflict, NotFound
 from fleet_kit.keyset_pagination import PageResult
+from fleet_kit.limits import Limits
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal
 from fleet_kit.scope import Scope
+from sim_service.billing.policies.limits import POLICIES
 from sim_service.billing.policies.models import Policy, PolicyDecision, Proposal, ProposalState
 from sim_service.billing.policies.repository import PolicyRepository
 from sim_service.billing.topups.queries import spent_in_month
@@ -25,12 +27,18 @@ PolicyWithSpending = tuple[Policy, Decimal]
 
 
 class PolicyService:
-    def __init__(self, session: AsyncSession, scope: Scope) -> None:
-        self._session, self._scope = session, scope
+    """Policies as a scope sees them. `limits`: of policies, and of the jobs that evaluate them."""
+
+    def __init__(self, session: AsyncSession, scope: Scope, limits: Limits) -> None:
+        self._session, self._scope, self._limits = session, scope, limits
         self._policies = PolicyRepository(session, scope)
 
     async def create(self, values: dict[str, Any], user: Principal) -> PolicyWithSpending:
-        """A new policy of the user's organisation; raises NotFound naming SIMs that it does not own."""
+        """A new policy of the user's organisation.
+
+        Raises NotFound naming SIMs that it does not own, Conflict where it has too many policies.
+        """
+        await self._limits.take(user.organization_id, POLICIES)
         await self._check(values, user.organization_id)
         now = datetime.now(UTC)
         policy = Policy(
@@ -69,7 +77,11 @@ class PolicyService:
         return await self.with_spending(policy)
 
     async def delete(self, policy: Policy) -> None:
-        """Take a policy out of use; what it bought and decided stays."""
+        """Take a policy that is locked out of use; what it bought and decided stays, if there is any."""
+        await self._limits.give_back(policy.organization_id, POLICIES)
+        if policy.evaluated_at is None and not await self._policies.has_decided(policy.id):
+            await self._session.delete(policy)  # whoever makes and deletes policies in a loop leaves none
+            return
         policy.enabled, policy.deleted_at = False, datetime.now(UTC)
         pending = await self._policies.pending(policy.id)
         if pending is not None:
@@ -86,7 +98,7 @@ class PolicyService:
         if not policy.enabled:
             raise Conflict("the policy is not enabled", code="POLICY_DISABLED")
         params = {"policy_id": str(policy.id)} | ({"proposal_id": str(proposal.id)} if proposal else {})
-        return await JobService(self._session, self._scope).request(
+        return await JobService(self._session, self._scope, self._limits).request(
             JobKind.EVALUATE_POLICY,
             user.user_id,
             organization_id=policy.organization_id,

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet_kit.database import UtcDateTime
-from sim_service.billing.amounts import Amount
 from sim_service.carrier.models import CarrierProduct
+from sim_service.platform.amounts import Amount
 from sim_service.platform.database import Base
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fleet_kit.schemas import ResponseModel
-from sim_service.billing.amounts import Money
+from sim_service.platform.amounts import Money
 
 
 class ProductOut(ResponseModel):

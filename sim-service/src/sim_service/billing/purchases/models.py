@@ -15,11 +15,12 @@ from sim_service.carrier.lost_calls import growing_delay
 class PurchaseState(StrEnum):
     """How far a purchase got.
 
-    REQUESTED: intended; the carrier was not asked yet. SENT: the carrier is being asked. UNKNOWN: its answer
-    was lost, so it is looked for. ORDERED: the carrier has an order. BOOKED: it is there. FAILED: it
-    costs nothing.
+    AWAITING_APPROVAL: costs so much that the platform administrator decides first. REQUESTED: intended; the
+    carrier was not asked yet. SENT: the carrier is being asked. UNKNOWN: its answer was lost, so it is
+    looked for. ORDERED: the carrier has an order. BOOKED: it is there. FAILED: it costs nothing.
     """
 
+    AWAITING_APPROVAL = "awaiting_approval"
     REQUESTED = "requested"
     SENT = "sent"
     UNKNOWN = "unknown"
@@ -32,12 +33,16 @@ UNSETTLED = (PurchaseState.REQUESTED, PurchaseState.SENT, PurchaseState.UNKNOWN)
 """Nobody knows yet whether it costs money."""
 PENDING = (*UNSETTLED, PurchaseState.ORDERED)
 SPENT = (*PENDING, PurchaseState.BOOKED)
-"""What counts against budgets: also what may yet cost money."""
+"""What costs money, or may yet."""
+COUNTED = (PurchaseState.AWAITING_APPROVAL, *SPENT)
+"""What counts against the budget of an organisation: also what it would cost if it is approved."""
 
 NOT_FOUND = "CARRIER_ORDER_NOT_FOUND"
 BY_HAND = "SETTLED_BY_HAND"
+ORDER_CANCELLED = "CARRIER_ORDER_CANCELLED"
 UNSETTLED_ROWS = text("state IN ('requested', 'sent', 'unknown')")
 ORDERED_ROWS = text("order_number IS NOT NULL")
+FAILED_ROWS = text("state = 'failed'")
 PENDING_ROWS = text("state IN ('requested', 'sent', 'unknown', 'ordered')")
 
 ABANDON_AFTER = timedelta(seconds=300)

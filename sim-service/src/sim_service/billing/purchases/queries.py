@@ -1,7 +1,7 @@
 """Queries that every table of purchases has."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -13,6 +13,11 @@ from sim_service.billing.purchases.models import Purchase, PurchaseState
 from sim_service.platform.scoped_repository import ScopedRepository
 
 PurchaseT = TypeVar("PurchaseT", bound=Purchase)
+
+
+def month_start(moment: datetime) -> datetime:
+    """The beginning of its month in UTC, for which budgets are."""
+    return datetime(moment.year, moment.month, 1, tzinfo=UTC)
 
 
 class PurchaseQueries(ScopedRepository, Generic[PurchaseT]):

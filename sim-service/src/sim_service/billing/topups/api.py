@@ -9,7 +9,7 @@ from fleet_kit.app import API
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser, Role
 from sim_service.billing.purchases.models import PurchaseState
-from sim_service.billing.topups.ledger import Prices, TopUpRequest
+from sim_service.billing.topups.ledger import TopUpRequest, prices_of
 from sim_service.billing.topups.models import PurchaseKind
 from sim_service.billing.topups.schemas import (
     ExtensionIn,
@@ -32,11 +32,11 @@ from sim_service.platform.idempotency import RequestIdempotency
 router = APIRouter(tags=["top-ups"])
 
 
-def _top_ups(
+async def _top_ups(
     user: CurrentUser, sessions: AppSessions, carrier: AppCarrier, settings: AppSettings
 ) -> TopUpService:
-    prices = Prices(settings.topup_price, settings.topup_currency, settings.extension_price)
-    return TopUpService(sessions, user.scope, carrier, prices=prices, fresh=settings.quota_fresh_seconds)
+    prices, fresh = prices_of(settings), settings.quota_fresh_seconds
+    return TopUpService(sessions, user.scope, carrier, prices=prices, fresh=fresh)
 
 
 TopUps = Annotated[TopUpService, Depends(_top_ups)]
@@ -129,5 +129,5 @@ async def read_top_up(top_up_id: UUID, top_ups: TopUps) -> TopUpOut:
 
 @router.post("/topups/{top_up_id}/settle")
 async def settle_top_up(top_up_id: UUID, body: SettleIn, user: CurrentUser, top_ups: TopUps) -> TopUpOut:
-    """Admin; say what became of a purchase that cannot be looked up, as read in the carrier's portal."""
+    """Platform administrator; what became of a purchase that cannot be looked up, by the carrier's portal."""
     return TopUpOut.model_validate(await top_ups.settle(top_up_id, PurchaseState(body.state), user))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sim_service.billing.purchases.models import MAX_CALL_DURATION
+from sim_service.billing.purchases.models import MAX_CALL_DURATION, ORDER_CANCELLED
 from sim_service.billing.topups.models import PurchaseKind, TopUp
 from sim_service.carrier.lost_calls import LostCalls
 from sim_service.carrier.models import MAX_CLOCK_SKEW, CarrierOrder, CarrierQuota, OrderKind, OrderState
@@ -31,10 +31,10 @@ LOST_TOP_UPS: LostCalls[TopUp, CarrierOrder] = LostCalls(
 
 def apply_order(row: TopUp, order: CarrierOrder) -> bool:
     """Take over the order's price and state; whether that booked the volume."""
-    if order.amount is not None and order.currency and order.iccids:
+    if order.amount and order.currency and order.iccids:  # zero until it is invoiced
         row.set_price(order.amount / len(order.iccids), order.currency)
     if order.state == OrderState.CANCELLED:
-        row.mark_failed("CARRIER_ORDER_CANCELLED")
+        row.mark_failed(ORDER_CANCELLED)
     return order.state == OrderState.COMPLETED and row.mark_booked()
 
 

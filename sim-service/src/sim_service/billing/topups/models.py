@@ -9,13 +9,14 @@ from sqlalchemy import Boolean, Index, String, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from sim_service.billing.amounts import Amount
 from sim_service.billing.purchases.models import (
+    FAILED_ROWS,
     ORDERED_ROWS,
     PENDING_ROWS,
     UNSETTLED_ROWS,
     Purchase,
 )
+from sim_service.platform.amounts import Amount
 from sim_service.platform.database import Base
 
 
@@ -61,6 +62,7 @@ class TopUp(Purchase, Base):
         Index("ix_top_ups_created", "created_at"),
         Index("ix_top_ups_policy_created", "policy_id", "created_at", postgresql_where=POLICY_ROWS),
         Index("ix_top_ups_due", "next_look_at", postgresql_where=PENDING_ROWS),
+        Index("ix_top_ups_failed", "settled_at", postgresql_where=FAILED_ROWS),
         Index("ix_top_ups_priced", "kind", "created_at", postgresql_where=text("NOT estimated")),
     )
 

@@ -1,7 +1,7 @@
 """What other features may ask about the ledger."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.scope import EVERYTHING
 from sim_service.billing.purchases.models import SPENT
+from sim_service.billing.purchases.queries import month_start
 from sim_service.billing.topups.models import TopUp
 from sim_service.billing.topups.repository import TopUpRepository
 from sim_service.platform.database import among
@@ -33,10 +34,6 @@ async def bought_in_month(
 async def with_open_purchase(session: AsyncSession, iccids: Collection[str]) -> set[str]:
     """Those of the SIMs with a purchase that is neither booked nor failed."""
     return {row.iccid for row in await TopUpRepository(session, EVERYTHING).pending(iccids)}
-
-
-def month_start(moment: datetime) -> datetime:
-    return datetime(moment.year, moment.month, 1, tzinfo=UTC)
 
 
 def _counted(policy_id: UUID, now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -50,10 +50,10 @@ class TopUpRepository(PurchaseQueries[TopUp]):
         return await self._all(statement)
 
     async def last_price(self, kind: PurchaseKind) -> tuple[Decimal, str] | None:
-        """Price and currency of the newest purchase of a kind whose order is known."""
+        """Price and currency of the newest purchase of a kind, of no named product, with a known order."""
         statement = (
             select(TopUp.amount, TopUp.currency)
-            .where(TopUp.kind == kind, TopUp.estimated.is_(False))
+            .where(TopUp.kind == kind, TopUp.estimated.is_(False), TopUp.product_id.is_(None))
             .order_by(TopUp.created_at.desc())
             .limit(1)
         )

@@ -9,12 +9,12 @@ from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from fleet_kit.errors import invalid
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
-from sim_service.billing.amounts import Money
+from fleet_kit.schemas import QueryModel, ResponseModel, StrictModel, Text, Timestamp
 from sim_service.billing.purchases.models import PurchaseState
+from sim_service.billing.purchases.queries import month_start
 from sim_service.billing.topups.models import PurchaseKind
-from sim_service.billing.topups.queries import month_start
 from sim_service.carrier.models import PaymentMethod
+from sim_service.platform.amounts import Money
 
 _MOST_MONTHS = 60
 
@@ -64,7 +64,7 @@ class TopUpOut(ResponseModel):
     settled_at: Timestamp | None
 
 
-class SimTopUpQuery(StrictModel):
+class SimTopUpQuery(QueryModel):
     """Filters of one SIM's ledger."""
 
     model_config = ConfigDict(extra="ignore")

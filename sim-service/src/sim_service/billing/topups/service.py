@@ -10,12 +10,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.database import Sessions
-from fleet_kit.errors import Conflict, FleetError, NotFound
+from fleet_kit.errors import Conflict, FleetError, Forbidden, NotFound
 from fleet_kit.keyset_pagination import PageResult
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
-from fleet_kit.principal import Principal, Role
+from fleet_kit.principal import Principal
 from fleet_kit.scope import Scope
+from sim_service.billing.products.service import ProductService
 from sim_service.billing.purchases.models import BY_HAND, PurchaseState
 from sim_service.billing.topups import events
 from sim_service.billing.topups.ledger import Ledger, Prices, TopUpRequest
@@ -59,9 +60,12 @@ class TopUpService:
     async def one(self, iccid: str, purchase: TopUpRequest, idempotency: IdempotencyContext) -> TopUp:
         """Buy for one SIM while somebody waits.
 
-        Raises Conflict TOPUP_IN_PROGRESS, or the carrier's refusal. With the key of an earlier request it is
-        that one's purchase, unless the purchase failed: then it is tried anew.
+        Raises Conflict TOPUP_IN_PROGRESS or BUDGET_EXCEEDED, Forbidden NOT_GRANTED, or the carrier's refusal.
+        With the key of an earlier request it is that one's purchase, unless the purchase failed: then it is
+        tried anew.
         """
+        if purchase.product_id is not None:
+            await ProductService(self._sessions, self._carrier, fresh=0).ensure_read()
         with suppress(FleetError):
             await self._quotas.read(iccid, QuotaKind.DATA)  # so that added volume can be recognised later
         async with self._sessions.begin() as session:
@@ -92,9 +96,13 @@ class TopUpService:
         return row
 
     async def settle(self, top_up_id: UUID, state: PurchaseState, user: Principal) -> TopUp:
-        """Settle by hand what the carrier no longer shows; raises NotFound, Forbidden, Conflict."""
+        """Settle by hand what the carrier no longer shows; raises NotFound, Forbidden, Conflict.
+
+        For the platform administrator: what failed gives its money back to the owner's budget.
+        """
         seen = await self.get(top_up_id)
-        user.require(Role.ADMIN)
+        if not user.is_admin:
+            raise Forbidden("the platform administrator settles purchases")
         await self._ensure_lost(seen)
         async with self._sessions.begin() as session:
             (row,) = await TopUpRepository(session, self._scope).all_of([top_up_id], for_update=True)

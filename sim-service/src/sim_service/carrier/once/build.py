@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 from redis.asyncio import Redis
 
-from fleet_kit.http_client import tls_context
+from fleet_kit.http_client import open_http
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.breaker import Breaker
 from sim_service.carrier.once.carrier import OnceCarrier
@@ -22,11 +22,8 @@ _CONNECTIONS = 16
 @asynccontextmanager
 async def open_once(settings: CarrierSettings, redis: Redis) -> AsyncIterator[Carrier]:
     """The carrier with connections of its own; they close at the end."""
-    limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
     timeout = httpx.Timeout(20, connect=3, pool=5)
-    async with httpx.AsyncClient(
-        verify=tls_context(), limits=limits, timeout=timeout, trust_env=False
-    ) as http:
+    async with open_http(timeout_seconds=timeout, connections=_CONNECTIONS) as http:
         limiter, lanes = _limiters(settings, redis)
         tokens = TokenSource(
             http,

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from fleet_kit.errors import Conflict
+from fleet_kit.openapi import raises
 from fleet_kit.pagination import Page
 from fleet_kit.principal import PlatformAdmin
 from sim_service.carrier.dependencies import AppCarrier
@@ -22,7 +24,7 @@ from sim_service.platform.dependencies import AppSessions
 router = APIRouter(tags=["account"])
 
 
-def _account(_user: PlatformAdmin, sessions: AppSessions, carrier: AppCarrier) -> AccountService:
+async def _account(_user: PlatformAdmin, sessions: AppSessions, carrier: AppCarrier) -> AccountService:
     return AccountService(sessions, carrier)
 
 
@@ -49,8 +51,12 @@ async def list_limit_choices(kind: LimitKind, account: Account) -> Page[LimitOut
 
 
 @router.put("/sims/auto-topup", status_code=204)
+@raises(Conflict)
 async def set_auto_topup(body: AutoTopUpIn, account: Account) -> None:
-    """Let the carrier top SIMs up by itself below 20 %, or no longer; it knows no budgets, as policies do."""
+    """Let the carrier top SIMs that nobody owns up by itself below 20 %, or any SIMs no longer.
+
+    It knows no budgets: policies top up SIMs that an organisation owns.
+    """
     await account.set_auto_top_up(body.iccids, enabled=body.enabled)
 
 

@@ -30,19 +30,20 @@ class AccountService:
         return await self.limits()
 
     async def set_auto_top_up(self, iccids: Sequence[str], *, enabled: bool) -> None:
-        """Switch the carrier's own top-ups; raises NotFound naming SIMs that do not exist."""
-        await self._known(iccids)
+        """Switch the carrier's own top-ups; on, for SIMs that nobody owns.
+
+        Raises NotFound naming unknown SIMs, Conflict naming those with an owner.
+        """
+        known = await self._known(iccids)
+        if enabled:
+            _refuse_owned(known, "the carrier's own top-ups know no budget; policies top up claimed SIMs")
         await self._carrier.set_auto_top_up(iccids, enabled=enabled, priority=Priority.INTERACTIVE)
 
     async def transfer(self, iccids: Sequence[str], target: int) -> list[str]:
         """Have SIMs given away; raises NotFound naming unknown SIMs, Conflict naming those with an owner."""
-        owned = [sim.iccid for sim in await self._known(iccids) if sim.organization_id is not None]
-        if owned:
-            raise Conflict(
-                "SIMs that belong to an organisation stay; release them first",
-                code="SIM_CLAIMED",
-                details={"iccids": owned},
-            )
+        _refuse_owned(
+            await self._known(iccids), "SIMs that belong to an organisation stay; release them first"
+        )
         wanted = list(dict.fromkeys(iccids))
         await self._carrier.transfer_sims(wanted, target, priority=Priority.INTERACTIVE)
         return wanted
@@ -52,3 +53,9 @@ class AccountService:
             found = await SimService(session, EVERYTHING).some(iccids)
         require_all(iccids, found)
         return found
+
+
+def _refuse_owned(sims: Sequence[Sim], reason: str) -> None:
+    """Raise Conflict naming those of the SIMs that an organisation owns."""
+    if owned := [sim.iccid for sim in sims if sim.organization_id is not None]:
+        raise Conflict(reason, code="SIM_CLAIMED", details={"iccids": owned})

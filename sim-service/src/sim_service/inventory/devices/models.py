@@ -30,4 +30,5 @@ class DeviceFacts(Base):
     __table_args__ = (
         Index("ix_device_facts_iccid", "iccid", postgresql_where=text("iccid IS NOT NULL")),
         Index("ix_device_facts_organization_id", "organization_id"),
+        Index("ix_device_facts_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )

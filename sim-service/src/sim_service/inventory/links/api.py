@@ -3,6 +3,8 @@
 from fastapi import APIRouter
 
 from fleet_kit.database import DbSession
+from fleet_kit.errors import Conflict
+from fleet_kit.openapi import raises
 from fleet_kit.principal import CurrentUser, Role
 from sim_service.inventory.links.schemas import LinkIn
 from sim_service.inventory.links.service import LinkService
@@ -16,6 +18,7 @@ router = APIRouter(tags=["sims"])
 
 
 @router.put("/sims/{iccid}/device")
+@raises(Conflict)
 async def link_device(iccid: IccidPath, body: LinkIn, user: CurrentUser, session: DbSession) -> SimOut:
     """Put the SIM into a device of the same organisation; a device has one SIM, else 409."""
     await SimService(session, user.scope).get(iccid)
@@ -25,6 +28,7 @@ async def link_device(iccid: IccidPath, body: LinkIn, user: CurrentUser, session
 
 
 @router.delete("/sims/{iccid}/device", status_code=204)
+@raises(Conflict)
 async def unlink_device(iccid: IccidPath, user: CurrentUser, session: DbSession) -> None:
     """Take the SIM out of its device; repeating it changes nothing."""
     await SimService(session, user.scope).get(iccid)

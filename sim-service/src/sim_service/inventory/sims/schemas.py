@@ -6,7 +6,7 @@ from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from fleet_kit.keyset_pagination import SortOrder
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from fleet_kit.schemas import QueryModel, ResponseModel, Text, Timestamp
 from sim_service.carrier.freshness import age_seconds
 from sim_service.carrier.models import QuotaState, SimStatus
 from sim_service.inventory.sims.fields import MAX_TAGS, Label, Tag
@@ -64,7 +64,7 @@ class SimOut(ResponseModel):
         return cls.model_validate(values)
 
 
-class SimConditions(StrictModel):
+class SimConditions(QueryModel):
     """The list's filters; all of them must hold."""
 
     model_config = ConfigDict(extra="ignore")

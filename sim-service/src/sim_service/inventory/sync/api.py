@@ -18,9 +18,15 @@ router = APIRouter(tags=["sync"])
 
 
 @router.post("/sims/sync-all", status_code=202)
-async def sync_all(user: CurrentOperator, session: DbSession, response: Response) -> JobOut:
-    """Have the worker sync all SIMs; while such a job is open, it is that one. Progress: /jobs/{id}."""
-    job = await JobService(session, user.scope).request(JobKind.SYNC_SIMS, user.user_id)
+async def sync_all(
+    user: CurrentOperator, session: DbSession, settings: AppSettings, response: Response
+) -> JobOut:
+    """Have the worker sync all SIMs: the open job, the last one while it is young, or a new one.
+
+    It is young for SYNC_MIN_SECONDS after its end; the platform administrator need not wait.
+    """
+    jobs = JobService(session, user.scope)
+    job = await jobs.request_sync(JobKind.SYNC_SIMS, user, pause=settings.sync_min_seconds)
     response.headers["Location"] = location(job.id)
     return JobOut.of(job, user)
 

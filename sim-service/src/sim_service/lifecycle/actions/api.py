@@ -5,6 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from fleet_kit.database import DbSession
+from fleet_kit.errors import Conflict
+from fleet_kit.openapi import raises
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser, Role
 from sim_service.inventory.sims.schemas import SimOut
@@ -19,6 +21,7 @@ router = APIRouter(tags=["sims"])
 
 
 @router.patch("/sims/{iccid}", responses={202: {"model": SimChanged}})
+@raises(Conflict)
 async def change_sim(
     iccid: IccidPath, body: SimPatch, user: CurrentUser, session: DbSession, response: Response
 ) -> SimChanged:

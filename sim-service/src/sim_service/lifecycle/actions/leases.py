@@ -26,6 +26,7 @@ class LeasedSim:
     """A leased SIM with its open actions; `change`: what of them has to be sent to the carrier."""
 
     iccid: str
+    organization_id: UUID | None
     action_ids: tuple[UUID, ...]
     change: SimChange | None
     priority: Priority
@@ -53,6 +54,9 @@ async def _lease(session: AsyncSession, sim: Sim, lease: timedelta) -> LeasedSim
     if await actions.leased(sim.iccid):
         return None
     found = await actions.open([sim.iccid])
+    due = [sim.drift_due_at, *(action.due_at for action in found)]
+    if not any(at is not None and at <= now for at in due):
+        return None  # another worker was done with it after it had been found
     if sim.drift_due_at is not None:
         sim.drift_due_at = until
     for action in found:
@@ -60,6 +64,7 @@ async def _lease(session: AsyncSession, sim: Sim, lease: timedelta) -> LeasedSim
     urgent = any(action.priority == 0 for action in found)
     return LeasedSim(
         sim.iccid,
+        sim.organization_id,
         tuple(action.id for action in found),
         _change(found, now),
         Priority.INTERACTIVE if urgent else Priority.BACKGROUND,

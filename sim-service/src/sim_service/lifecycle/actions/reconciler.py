@@ -24,6 +24,7 @@ from sim_service.carrier.errors import (
     CarrierSimNotFound,
     CarrierUnavailable,
 )
+from sim_service.carrier.fair_share import share_of
 from sim_service.carrier.models import CarrierSim, SimChange
 from sim_service.inventory.sims.models import Sim
 from sim_service.inventory.sims.service import SimService
@@ -111,7 +112,8 @@ class ActionReconciler:
                 await asyncio.sleep(self._poll)
 
     async def _reconcile(self, leased: LeasedSim) -> None:
-        answer = await self._exchange(leased)
+        with share_of(leased.organization_id):
+            answer = await self._exchange(leased)
         async with self._sessions.begin() as session:
             await self._settle(session, leased, answer)
 

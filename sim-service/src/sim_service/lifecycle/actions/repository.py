@@ -2,12 +2,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Select, delete, func, or_, select, update
 
 from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
-from sim_service.lifecycle.actions.models import OPEN_STATES, SimAction
+from sim_service.lifecycle.actions.models import OPEN_STATES, SUPERSEDED_OF_A_SIM, ActionState, SimAction
+from sim_service.lifecycle.actions.queue import DUE
 from sim_service.platform.scoped_repository import ScopedRepository
 
 # Ids are made in the order of time.
@@ -33,21 +33,21 @@ class ActionRepository(ScopedRepository):
             .execution_options(populate_existing=True)
         )
 
-    async def due(self, limit: int) -> Sequence[str]:
-        """ICCIDs for which something is to be done now, those that somebody waits for first."""
-        other = aliased(SimAction)
-        leased = exists().where(other.iccid == SimAction.iccid, other.leased_until > func.now())
-        return await self._all(
-            select(SimAction.iccid)
-            .where(
-                self._scope.where(SimAction.organization_id),
-                SimAction.state.in_(OPEN_STATES),
-                SimAction.due_at <= func.now(),
-                ~leased,
-            )
-            .order_by(SimAction.priority, SimAction.due_at)
-            .limit(limit)
+    async def forget_superseded(self, iccid: str) -> None:
+        """Forget all superseded ones but the newest; none of those that a worker is at."""
+        old = (
+            select(SimAction.id)
+            .where(SimAction.iccid == iccid, SimAction.state == ActionState.SUPERSEDED)
+            .order_by(SimAction.id.desc())
+            .offset(SUPERSEDED_OF_A_SIM)
         )
+        idle = or_(SimAction.leased_until.is_(None), SimAction.leased_until < func.now())
+        statement = delete(SimAction).where(SimAction.id.in_(old), idle)
+        await self._session.execute(statement.execution_options(synchronize_session=False))
+
+    async def due(self, limit: int) -> Sequence[str]:
+        """ICCIDs of all organisations for which something is to be done now, in the order to do it."""
+        return (await self._session.execute(DUE, {"limit": limit})).scalars().all()
 
     async def leased(self, iccid: str) -> bool:
         """Whether a worker is at one of the SIM's actions, superseded ones included."""

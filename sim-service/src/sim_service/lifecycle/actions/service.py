@@ -46,6 +46,7 @@ class ActionService:
             if present is not None:
                 present.finish(ActionState.SUPERSEDED)
                 await self._session.flush()
+                await self._actions.forget_superseded(iccid)
             asked.append(self._add(sim, owner, what, wanted, by, priority))
         if change.status is not None:
             _set_desired_status(

@@ -14,7 +14,7 @@ from sim_service.platform.iccid_path import IccidPath
 router = APIRouter(tags=["connectivity"])
 
 
-def _connectivity(
+async def _connectivity(
     user: CurrentUser, sessions: AppSessions, carrier: AppCarrier, settings: AppSettings
 ) -> ConnectivityService:
     return ConnectivityService(sessions, user.scope, carrier, fresh=settings.connectivity_fresh_seconds)

@@ -9,6 +9,8 @@ from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.freshness import Known, read_through
 from sim_service.carrier.models import Priority
+from sim_service.grants.models import Switch
+from sim_service.grants.service import GrantService
 from sim_service.inventory.sims.service import SimService, owner_of
 from sim_service.lifecycle.connectivity.models import SimConnectivity
 from sim_service.lifecycle.connectivity.repository import ConnectivityRepository
@@ -47,7 +49,13 @@ class ConnectivityService:
         return await read_through(known, timedelta(0), lambda: self._refresh_cell(iccid))
 
     async def reset(self, iccid: str) -> datetime:
-        """Have the SIM log in to the network anew; when that was asked for. Raises the carrier's errors."""
+        """Have the SIM log in to the network anew; when that was asked for.
+
+        Raises NotFound, Forbidden NOT_GRANTED, the carrier's errors.
+        """
+        async with self._sessions() as session:
+            owner = owner_of(await SimService(session, self._scope).get(iccid))
+            await GrantService(session).require(owner, Switch.RESETS)
         await self._carrier.reset(iccid, priority=Priority.INTERACTIVE)
         async with self._sessions.begin() as session:
             connectivity = await _row(session, self._scope, iccid)

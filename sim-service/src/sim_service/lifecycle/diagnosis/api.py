@@ -14,7 +14,7 @@ from sim_service.platform.iccid_path import IccidPath
 router = APIRouter(tags=["diagnosis"])
 
 
-def _diagnoses(
+async def _diagnoses(
     user: CurrentUser, sessions: AppSessions, carrier: AppCarrier, settings: AppSettings
 ) -> DiagnosisService:
     return DiagnosisService(sessions, user.scope, carrier, settings)

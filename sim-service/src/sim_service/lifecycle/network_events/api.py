@@ -17,7 +17,7 @@ from sim_service.platform.iccid_path import IccidPath
 router = APIRouter(tags=["events"])
 
 
-def _events(user: CurrentUser, sessions: AppSessions, carrier: AppCarrier) -> NetworkEventService:
+async def _events(user: CurrentUser, sessions: AppSessions, carrier: AppCarrier) -> NetworkEventService:
     return NetworkEventService(sessions, user.scope, carrier)
 
 

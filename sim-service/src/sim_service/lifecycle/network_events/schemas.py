@@ -1,11 +1,11 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import ConfigDict
 
 from fleet_kit.errors import invalid
 from fleet_kit.pagination import Page
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from fleet_kit.schemas import QueryModel, ResponseModel, Text, Timestamp
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -39,15 +39,15 @@ class EventPage(Page[EventOut]):
     synced_at: Timestamp | None
 
 
-class EventQuery(StrictModel):
+class EventQuery(QueryModel):
     """The list's filters; `type` and `severity` may be given several times."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
     type: Annotated[list[Annotated[Text, Query(max_length=40)]] | None, Query(max_length=20)] = None
     severity: Annotated[list[Severity] | None, Query(max_length=3)] = None
-    first: Annotated[AwareDatetime | None, Query(alias="from")] = None
-    before: Annotated[AwareDatetime | None, Query(alias="to", description="this moment not included")] = None
+    first: Annotated[Timestamp | None, Query(alias="from")] = None
+    before: Annotated[Timestamp | None, Query(alias="to", description="this moment not included")] = None
 
     def check(self) -> None:
         """Raise 422 for a range without any moment."""

@@ -54,6 +54,7 @@ async def send_sms(
                 iccid,
                 body.draft(),
                 most_parts=settings.sms_most_parts,
+                most_kept=settings.sms_per_organization,
                 requested_by=user.user_id,
                 hold=True,
             )

@@ -19,6 +19,7 @@ from sim_service.carrier.errors import (
 )
 from sim_service.carrier.lost_calls import growing_delay
 from sim_service.carrier.models import Priority, SmsCoding, SmsDirection, SmsToSend
+from sim_service.grants.service import NOT_GRANTED
 from sim_service.messages.sms.models import FINAL, MAX_CALL_DURATION, UNSENT, SmsMessage, SmsPart, State
 from sim_service.messages.sms.repository import SmsRepository
 from sim_service.messages.sms.service import SmsService
@@ -65,10 +66,17 @@ class SmsDispatch:
                 _expire_stale_send(message, now)
                 return None
             if message.deadline <= now:
-                message.stop(State.EXPIRED, "SMS_EXPIRED", "its time was over before it was sent")
+                await sms.stop(message, State.EXPIRED, "SMS_EXPIRED", "its time was over before it was sent")
                 return None
             if not await sms.still_owned(message):
-                message.stop(State.CANCELLED, "SIM_RELEASED", "the SIM no longer belongs to who wrote this")
+                await sms.stop(
+                    message, State.CANCELLED, "SIM_RELEASED", "the SIM no longer belongs to who wrote this"
+                )
+                return None
+            if not await sms.still_granted(message):
+                await sms.stop(
+                    message, State.CANCELLED, NOT_GRANTED, "sending messages is not granted any more"
+                )
                 return None
             part = next(part for part in message.parts if part.state == State.PENDING)
             part.state, part.asked_at = State.ASKED, now
@@ -83,7 +91,7 @@ class SmsDispatch:
 
     async def _mark_failed(self, step: PartToSend, error: FleetError) -> None:
         """Of unknown outcome, to be sent later since it certainly was not, or refused."""
-        async with self._reloaded(step) as (_, message, part):
+        async with self._reloaded(step) as (sms, message, part):
             if isinstance(error, CarrierOutcomeUnknown):
                 part.state = State.UNKNOWN
                 message.settle()
@@ -93,7 +101,7 @@ class SmsDispatch:
                 delay = growing_delay(message.failures, longest=_LONGEST_DELAY)
                 message.failures, message.due_at = message.failures + 1, datetime.now(UTC) + delay
             else:
-                message.stop(State.FAILED, error.code, error.message)
+                await sms.stop(message, State.FAILED, error.code, error.message)
 
     @asynccontextmanager
     async def _reloaded(self, sent: PartToSend) -> AsyncIterator[tuple[SmsService, SmsMessage, SmsPart]]:
@@ -121,7 +129,8 @@ class SmsDispatch:
     async def _withdraw(self, message_id: UUID, scope: Scope) -> Sequence[tuple[str, str]]:
         """End what was not sent; (carrier's id, ICCID) of the parts that the carrier still has."""
         async with self._sessions.begin() as session:
-            message = await SmsService(session, scope).get(message_id, for_update=True)
+            sms = SmsService(session, scope)
+            message = await sms.get(message_id, for_update=True)
             if message.direction != SmsDirection.MT:
                 raise Conflict("the message came from the SIM", code="SMS_NOT_CANCELLABLE")
             if message.outcome_unknown:
@@ -129,6 +138,7 @@ class SmsDispatch:
             if message.state in FINAL:
                 raise Conflict(f"the message is {message.state}", code="SMS_NOT_CANCELLABLE")
             with_carrier = [part for part in message.parts if part.state == State.SENT and part.carrier_id]
+            await sms.give_back(message, sum(part.state in UNSENT for part in message.parts))
             for part in message.parts:
                 if part.state in UNSENT:
                     part.end(State.CANCELLED)

@@ -6,10 +6,11 @@ from fleet_kit.database import Sessions
 from fleet_kit.scope import EVERYTHING
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import CARRIER_UNAVAILABLE_ERRORS
+from sim_service.carrier.fair_share import share_of
 from sim_service.carrier.models import Priority, SmsDirection
 from sim_service.messages.sms.delivery_status import SmsTracker
 from sim_service.messages.sms.dispatch import SmsDispatch
-from sim_service.messages.sms.models import UNSENT
+from sim_service.messages.sms.models import UNSENT, SmsMessage
 from sim_service.messages.sms.receive import SmsReceiver
 from sim_service.messages.sms.repository import SmsRepository
 from sim_service.work.jobs.handle import JobLease
@@ -33,12 +34,14 @@ class SmsJobs:
         while True:
             async with self._sessions.begin() as session:
                 due = await SmsRepository(session, EVERYTHING).claim_due(SmsDirection.MT, UNSENT, _AT_ONCE)
-            sent = await asyncio.gather(
-                *(self._dispatch.send(message.id, Priority.BACKGROUND) for message in due)
-            )
+            sent = await asyncio.gather(*map(self._send, due))
             tried += len(due)
             if not due or not all(sent):
                 return tried
+
+    async def _send(self, message: SmsMessage) -> bool:
+        with share_of(message.organization_id):
+            return await self._dispatch.send(message.id, Priority.BACKGROUND)
 
     async def poll_due(self) -> int:
         """Poll what is due; how many SIMs that were, 0 while the carrier is unavailable."""

@@ -116,6 +116,11 @@ class SmsMessage(Base):
         """Whether a part was asked of the carrier and its answer is not known (yet)."""
         return any(part.state in _OUTCOME_UNKNOWN for part in self.parts)
 
+    @property
+    def unsent_parts(self) -> int:
+        """Parts that the carrier does not have, where the outcome of each is known."""
+        return sum(part.carrier_id is None and part.state not in FINAL for part in self.parts)
+
     def new_part(
         self, number: int, payload: str, udh: str, state: State, carrier_id: str | None = None
     ) -> "SmsPart":

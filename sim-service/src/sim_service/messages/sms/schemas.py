@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from fleet_kit.schemas import QueryModel, ResponseModel, StrictModel, Text, Timestamp
 from sim_service.carrier.models import SmsCoding, SmsDirection
 from sim_service.messages.sms.models import State
 from sim_service.messages.sms.repository import SmsFilter
@@ -107,7 +107,7 @@ class LineOut(ResponseModel):
     address: str | None
 
 
-class TimesQuery(StrictModel):
+class TimesQuery(QueryModel):
     """Between two moments, both included."""
 
     model_config = ConfigDict(extra="ignore")

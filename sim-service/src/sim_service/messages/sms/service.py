@@ -10,12 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import NotFound, invalid
 from fleet_kit.keyset_pagination import PageResult
+from fleet_kit.limits import Limits
 from fleet_kit.outbox import Outbox
 from fleet_kit.pagination import PageParams
 from fleet_kit.scope import Scope
 from sim_service.carrier.models import SmsCoding, SmsDirection
+from sim_service.grants.models import Switch
+from sim_service.grants.service import GrantService
 from sim_service.inventory.sims.service import SimService, owner_of
 from sim_service.messages.sms import events
+from sim_service.messages.sms.limits import SMS_WRITTEN
 from sim_service.messages.sms.models import MAX_CALL_DURATION, SmsMessage, SmsPart, State
 from sim_service.messages.sms.repository import SmsFilter, SmsRepository
 from sim_service.messages.sms.segments import coding_of, split
@@ -45,15 +49,24 @@ class SmsService:
         self._messages = SmsRepository(session, scope)
 
     async def write(
-        self, iccid: str, draft: Draft, *, most_parts: int, requested_by: UUID | None, hold: bool = False
+        self,
+        iccid: str,
+        draft: Draft,
+        *,
+        most_parts: int,
+        most_kept: int,
+        requested_by: UUID | None,
+        hold: bool = False,
     ) -> SmsMessage:
         """Store a message for one SIM in scope; the worker sends it after the commit.
 
         A `send_at` that has passed means now: `check` refuses it when it is asked for. `hold`: the caller
-        sends it itself, the worker only if the caller does not. Raises NotFound, Conflict for an unclaimed
-        SIM, 422 for what cannot be sent.
+        sends it itself, the worker only if the caller does not. `most_kept`: of an organisation without a
+        limit of its own. Raises NotFound, Conflict for an unclaimed SIM, a limit or beyond the month's SMS,
+        Forbidden NOT_GRANTED, 422 for what cannot be sent.
         """
         owner = owner_of(await SimService(self._session, self._scope).get(iccid))
+        await GrantService(self._session).require(owner, Switch.SMS)
         now = datetime.now(UTC)
         at, expires_at = _times(draft, now)
         message = SmsMessage(
@@ -70,14 +83,19 @@ class SmsService:
             requested_by=requested_by,
             created_at=now,
         )
-        if draft.text is not None:
-            message.coding, message.payload = coding_of(draft.text, draft.coding), draft.text
-        await self._divide(message, most_parts)
+        await self._divide(message, draft, most_parts)
+        await self._count(message, owner, most_kept)
         self._messages.add(message)
         await self._session.flush()
         return message
 
-    async def _divide(self, message: SmsMessage, most_parts: int) -> None:
+    async def _count(self, message: SmsMessage, owner: UUID, most_kept: int) -> None:
+        await GrantService(self._session).take_sms(owner, message.at, message.parts_total)
+        await Limits(self._session, {SMS_WRITTEN: most_kept}).take(owner, SMS_WRITTEN)
+
+    async def _divide(self, message: SmsMessage, draft: Draft, most_parts: int) -> None:
+        if draft.text is not None:
+            message.coding, message.payload = coding_of(draft.text, draft.coding), draft.text
         reference = ((await self._messages.last_reference(message.iccid) or 0) + 1) % 256
         segments = split(
             message.payload, SmsCoding(message.coding), reference=reference, most_parts=most_parts
@@ -111,6 +129,22 @@ class SmsService:
         """Whether the SIM belongs to whom the message does; it may have been released since."""
         sim = await SimService(self._session, self._scope).get(message.iccid)
         return sim.organization_id == message.organization_id
+
+    async def still_granted(self, message: SmsMessage) -> bool:
+        """Whether its organisation may send messages; that may have been withdrawn since."""
+        owner = message.organization_id
+        return owner is not None and await GrantService(self._session).allows(owner, Switch.SMS)
+
+    async def stop(self, message: SmsMessage, state: State, code: str, reason: str) -> None:
+        """End what was not sent yet, and say why."""
+        unsent = message.unsent_parts
+        message.stop(state, code, reason)
+        await self.give_back(message, unsent)
+
+    async def give_back(self, message: SmsMessage, parts: int) -> None:
+        """So many parts count no more in the month's SMS of their organisation."""
+        if message.organization_id is not None and parts:
+            await GrantService(self._session).give_back_sms(message.organization_id, message.at, parts)
 
     async def settle(self, message: SmsMessage) -> None:
         """Take the state that the parts add up to; publishes sim.sms_sent once all are sent."""

@@ -25,7 +25,7 @@ async def open_ticket(sessions: Sessions, carrier: Carrier, ticket_id: UUID, wan
             await TicketRepository(session, EVERYTHING).mark_unknown(ticket_id)
     except FleetError:
         async with sessions.begin() as session:
-            await TicketRepository(session, EVERYTHING).drop(ticket_id)
+            await TicketService(session).forget(ticket_id)
         raise
     try:
         await sync_page(sessions, carrier, 1, Priority.INTERACTIVE)

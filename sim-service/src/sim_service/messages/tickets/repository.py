@@ -32,9 +32,10 @@ class TicketRepository(ScopedRepository):
         statement = self._owned(SupportTicketEntry).where(SupportTicketEntry.ticket_id == ticket_id)
         return await find_page(self._session, statement, _OLDEST_ENTRY, paging)
 
-    async def drop(self, ticket_id: UUID) -> None:
-        """Forget a ticket that was certainly not opened."""
-        await self._session.execute(delete(SupportTicket).where(SupportTicket.id == ticket_id))
+    async def drop(self, ticket_id: UUID) -> UUID | None:
+        """Delete a ticket that was certainly not opened; whose it was, None if it is gone."""
+        statement = delete(SupportTicket).where(SupportTicket.id == ticket_id)
+        return await self._session.scalar(statement.returning(SupportTicket.organization_id))
 
     async def mark_unknown(self, ticket_id: UUID) -> None:
         """The answer was lost; without effect if the list has shown the ticket meanwhile."""

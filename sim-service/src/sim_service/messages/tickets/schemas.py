@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, EmailStr, Field
 
-from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
+from fleet_kit.schemas import LineText, ResponseModel, StrictModel, Text, Timestamp
 from sim_service.carrier.freshness import age_seconds
 from sim_service.messages.tickets.models import SupportTicket
 
@@ -17,9 +17,12 @@ def _visible(value: str) -> str:
 
 
 class TicketIn(StrictModel):
-    """A request for help. The carrier answers to `reply_to`, by default one's own address."""
+    """A request for help. The carrier answers to `reply_to`, which is one's own address.
 
-    subject: Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_visible)]
+    The platform administrator may name another.
+    """
+
+    subject: Annotated[LineText, Field(min_length=1, max_length=200), AfterValidator(_visible)]
     text: Annotated[Text, Field(min_length=1, max_length=10_000), AfterValidator(_visible)]
     reply_to: EmailStr | None = Field(None, max_length=255)
 

@@ -11,11 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.errors import NotFound
 from fleet_kit.ids import uuid7
 from fleet_kit.keyset_pagination import PageResult
+from fleet_kit.limits import Defaults, Limits
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.carrier.lost_calls import Listing, LostCalls
 from sim_service.carrier.models import CarrierTicket, TicketEntry, TicketToOpen
+from sim_service.grants.models import Switch
+from sim_service.grants.service import GrantService
+from sim_service.messages.tickets.limits import TICKETS
 from sim_service.messages.tickets.models import FAILED, OPENING, SupportTicket, SupportTicketEntry
 from sim_service.messages.tickets.repository import TicketRepository
 
@@ -52,8 +56,10 @@ class TicketService:
         await self.get(ticket_id)
         return await self._tickets.conversation(ticket_id, paging)
 
-    async def write(self, wanted: TicketToOpen, user: Principal) -> SupportTicket:
-        """Store a ticket before the carrier is asked to open it."""
+    async def write(self, wanted: TicketToOpen, user: Principal, limits: Defaults) -> SupportTicket:
+        """Store a ticket before the carrier is asked to open it; raises Forbidden NOT_GRANTED, Conflict."""
+        await GrantService(self._session).require(user.organization_id, Switch.TICKETS)
+        await Limits(self._session, limits).take(user.organization_id, TICKETS)
         ticket = SupportTicket(
             **asdict(wanted),
             organization_id=user.organization_id,
@@ -64,6 +70,12 @@ class TicketService:
         self._tickets.add(ticket)
         await self._session.flush()
         return ticket
+
+    async def forget(self, ticket_id: UUID) -> None:
+        """Forget a ticket that was certainly not opened; it counts no more."""
+        organization_id = await self._tickets.drop(ticket_id)
+        if organization_id is not None:
+            await Limits(self._session, {}).give_back(organization_id, TICKETS)
 
     async def upsert(self, page: Sequence[CarrierTicket]) -> None:
         """Store tickets of the carrier's list, newest first; our tickets without a number are found in it."""

@@ -28,6 +28,23 @@ class CachedRead(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CacheBounds:
+    """How many answers of a kind are kept, how many of them for one organisation, and how large ones."""
+
+    slots: int
+    of_one: int
+    most_bytes: int
+
+
+CACHE_BOUNDS: Mapping[CachedRead, CacheBounds] = {
+    CachedRead.SIM_LIST: CacheBounds(256, 64, 64 * 1024),
+    CachedRead.SIM: CacheBounds(1024, 256, 8 * 1024),
+    CachedRead.USAGE: CacheBounds(1024, 256, 8 * 1024),
+    CachedRead.QUOTA: CacheBounds(1024, 256, 8 * 1024),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class CachedQuery(Generic[M]):
     """A read: `parameters` tell it from others of its kind and scope, `tags` say what outdates its answer.
 
@@ -44,8 +61,18 @@ class CachedQuery(Generic[M]):
 
     @property
     def key(self) -> str:
-        digest = hashlib.sha256(self.parameters.encode()).hexdigest()[:32]
-        return f"{self.what}:{self.scope.organization_id or '*'}:{digest}"
+        return f"{self.what}:{self._owner}:{_digest(self.parameters)}"
+
+    @property
+    def slot(self) -> str:
+        """Where its answer lies: one of the organisation's share, which begins at a place of its own."""
+        bounds = CACHE_BOUNDS[self.what]
+        place = int(_digest(self._owner), 16) + int(_digest(self.parameters), 16) % bounds.of_one
+        return f"{self.what}:{place % bounds.slots}"
+
+    @property
+    def _owner(self) -> str:
+        return str(self.scope.organization_id or "*")
 
     def count(self, outcome: str) -> None:
         READS.labels(self.what, outcome).inc()
@@ -60,6 +87,10 @@ class CachedQuery(Generic[M]):
         return answer
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 class ReadCache:
     """The cache of one process. `ttl`: seconds for which answers are stored; 0 or none: not at all."""
 
@@ -72,7 +103,7 @@ class ReadCache:
         if self._ttl.get(query.what, 0.0) <= 0:
             return await query.load()
         try:
-            entry, stored = await self._store.find(query.key, query.tags)
+            entry, stored = await self._store.find(query.slot, query.key, query.tags)
         except RedisUnavailable:
             query.count("off")
             return await query.load()
@@ -103,5 +134,8 @@ class ReadCache:
         answer = await query.load()
         age = query.age(answer)
         if age is not None and (ttl := self._ttl[query.what] - age) > 0:
-            await self._store.put(entry, answer.model_dump(mode="json", by_alias=False), ttl)
+            body = answer.model_dump(mode="json", by_alias=False)
+            await self._store.put(
+                query.slot, entry, body, ttl, most_bytes=CACHE_BOUNDS[query.what].most_bytes
+            )
         return answer

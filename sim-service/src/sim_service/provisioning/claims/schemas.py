@@ -1,14 +1,27 @@
+from typing import Annotated, Self
 from uuid import UUID
 
-from fleet_kit.schemas import ResponseModel, StrictModel, Timestamp
+from pydantic import Field, model_validator
+
+from fleet_kit.schemas import ResponseModel, StrictModel, Text, Timestamp
 from sim_service.platform.iccid import Iccids
 
 
 class ClaimIn(StrictModel):
-    """SIMs to claim; `organization_id` other than one's own only by a platform administrator."""
+    """`iccids` of an order that the organisation placed, or a `code`, which names its SIMs itself.
 
-    iccids: Iccids
+    The platform administrator claims any that nobody owns, also for another's `organization_id`.
+    """
+
+    iccids: Iccids | None = None
+    code: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
     organization_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> Self:
+        if (self.iccids is None) == (self.code is None):
+            raise ValueError("give either iccids or code")
+        return self
 
 
 class ClaimOut(ResponseModel):

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from fleet_kit.principal import CurrentUser
 from sim_service.inventory.sims.schemas import SimConditions
-from sim_service.platform.dependencies import AppSessions, AppSettings
+from sim_service.platform.dependencies import AppSessions, AppSettings, AppSpreadsheets
+from sim_service.platform.disconnects import while_connected
 from sim_service.provisioning.exports.service import ExportService, started
 
 router = APIRouter(tags=["sims"])
@@ -38,11 +39,16 @@ class ExportQuery(SimConditions):
 
 @router.get("/sims/export", response_class=StreamingResponse)
 async def export_sims(
-    user: CurrentUser, sessions: AppSessions, settings: AppSettings, query: Annotated[ExportQuery, Query()]
+    request: Request,
+    user: CurrentUser,
+    sessions: AppSessions,
+    settings: AppSettings,
+    spreadsheets: AppSpreadsheets,
+    query: Annotated[ExportQuery, Query()],
 ) -> StreamingResponse:
     """SIMs that pass the list's filters, ordered by ICCID; what a spreadsheet would calculate stays text."""
-    exports = ExportService(sessions, user.scope, seconds=settings.export_xlsx_seconds)
-    chunks = getattr(exports, query.format)(query)
+    exports = ExportService(sessions, user, spreadsheets, seconds=settings.export_xlsx_seconds)
+    chunks = await while_connected(request, started(getattr(exports, query.format)(query)))
     name = f"sims-{datetime.now(UTC):%Y-%m-%d}.{query.format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(await started(chunks), media_type=_TYPES[query.format], headers=headers)
+    return StreamingResponse(chunks, media_type=_TYPES[query.format], headers=headers)

@@ -14,29 +14,33 @@ from sqlalchemy import RowMapping
 
 from fleet_contracts.telemetry import format_ts
 from fleet_kit.database import Sessions
-from fleet_kit.errors import Unavailable
+from fleet_kit.errors import Unavailable, Unprocessable
 from fleet_kit.json_object import encode_json
-from fleet_kit.scope import Scope
+from fleet_kit.principal import Principal
 from sim_service.inventory.sims.schemas import SimConditions
 from sim_service.inventory.sims.service import SimService
-from sim_service.platform.bounded_subprocess import SubprocessFailed, run_in_subprocess
 from sim_service.platform.spreadsheet_cells import escape_formula, join_tags
+from sim_service.platform.subprocess_pool import SubprocessFailed, SubprocessPool
 from sim_service.provisioning.exports.columns import COLUMNS
 
 _WORKBOOK = "sim_service.provisioning.exports.workbook"
 _BATCH = 1000
 _CHUNK_BYTES = 64 * 1024
+_MOST_XLSX_ROWS = 200_000
 Chunks = AsyncIterator[bytes]
 
 
 class ExportService:
-    """Exports of one organisation's SIMs, or of all with EVERYTHING.
+    """Exports of the SIMs that a principal may see.
 
-    `seconds`: the longest time that making an XLSX file may take.
+    `seconds` of a processor's time are the longest that making an XLSX file may take.
     """
 
-    def __init__(self, sessions: Sessions, scope: Scope, *, seconds: float) -> None:
-        self._sessions, self._scope, self._seconds = sessions, scope, seconds
+    def __init__(
+        self, sessions: Sessions, user: Principal, spreadsheets: SubprocessPool, *, seconds: float
+    ) -> None:
+        self._sessions, self._scope, self._owner = sessions, user.scope, user.organization_id
+        self._spreadsheets, self._seconds = spreadsheets, seconds
 
     async def csv(self, wanted: SimConditions) -> Chunks:
         """Comma-separated, UTF-8 with a byte order mark, which Excel needs."""
@@ -50,19 +54,31 @@ class ExportService:
             yield b"".join(encode_json(_json(row)) + b"\n" for row in batch)
 
     async def xlsx(self, wanted: SimConditions) -> Chunks:
-        """A workbook of one sheet in which every cell is text; it is made on disk, beside this process."""
+        """A workbook of one sheet in which every cell is text; it is made on disk, beside this process.
+
+        Raises 422 for more than 200,000 SIMs, and what SubprocessPool.slot raises.
+        """
         with tempfile.TemporaryDirectory(prefix="sim-export-") as folder:
-            source, target = Path(folder) / "sims.csv", Path(folder) / "sims.xlsx"
-            with source.open("wb") as file:
-                async for chunk in self.csv(wanted):
-                    await asyncio.to_thread(file.write, chunk)
-            try:
-                await run_in_subprocess(_WORKBOOK, source, target, seconds=self._seconds)
-            except SubprocessFailed as error:
-                raise Unavailable("the file could not be made; CSV takes less") from error
+            target = Path(folder) / "sims.xlsx"
+            async with self._spreadsheets.slot(self._owner):
+                await self._make(wanted, Path(folder) / "sims.csv", target)
             with target.open("rb") as made:
                 while chunk := await asyncio.to_thread(made.read, _CHUNK_BYTES):
                     yield chunk
+
+    async def _make(self, wanted: SimConditions, source: Path, target: Path) -> None:
+        written = 0
+        with source.open("wb") as file:
+            async for chunk in self.csv(wanted):
+                written += chunk.count(b"\r\n")
+                if written > _MOST_XLSX_ROWS:
+                    message = f"more than {_MOST_XLSX_ROWS:,} SIMs; CSV and JSON Lines hold any number"
+                    raise Unprocessable(message, code="EXPORT_TOO_LARGE")
+                await asyncio.to_thread(file.write, chunk)
+        try:
+            await self._spreadsheets.run(_WORKBOOK, source, target, seconds=self._seconds)
+        except SubprocessFailed as error:
+            raise Unavailable("the file could not be made; CSV takes less") from error
 
     async def _batches(self, wanted: SimConditions) -> AsyncIterator[Sequence[RowMapping]]:
         """COLUMNS of each SIM, by ICCID; a transaction for each batch, so that a slow reader holds none."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from sim_service.inventory.sims.fields import Label, Metadata, Tags
 from sim_service.platform.iccid import normalize
 from sim_service.platform.spreadsheet_cells import is_formula, split_tags, unescape_formula
-from sim_service.provisioning.imports.sheets import MAX_ROWS, Cells, Unreadable
+from sim_service.provisioning.imports.sheets import Cells, Unreadable
 
 SHOWN_PROBLEMS = 1000
 _EXACT_DIGITS = 15
@@ -68,10 +69,15 @@ COLUMNS: Mapping[str, Callable[[str], Any]] = {
 """The columns that are read, with what their texts become."""
 
 
+class MoreRows(Unreadable):
+    """The file has more rows than were asked for."""
+
+
 @dataclass
 class FileParser:
-    """What a file holds; call `parse` first, then read the fields."""
+    """What a file of at most `most_rows` holds; call `parse` first, then read the other fields."""
 
+    most_rows: int
     total: int = 0
     bad: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -85,8 +91,8 @@ class FileParser:
             if all(cell is None or cell == "" for cell in cells):
                 continue
             self.total += 1
-            if self.total > MAX_ROWS:
-                raise Unreadable(f"the file has more than {MAX_ROWS:,} rows", number)
+            if self.total > self.most_rows:
+                raise MoreRows(f"the file has more than {self.most_rows:,} rows", number)
             parsed = self._parse_row(number, header, cells)
             if parsed is None:
                 self.bad += 1
@@ -146,6 +152,8 @@ def _text(cell: object) -> str:
         return unescape_formula(cell).strip()
     if isinstance(cell, bool) or not isinstance(cell, int | float):
         raise ValueError("is not text; format the column as text")
+    if not isfinite(cell):
+        raise ValueError("is not a finite number")
     if cell != int(cell):
         return str(cell)
     digits = str(int(cell))

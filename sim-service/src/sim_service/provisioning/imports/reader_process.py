@@ -1,6 +1,7 @@
-"""`python -m …imports.reader_process FILE ROWS REPORT`: a file as rows for COPY, and what is wrong in it.
+"""`python -m …imports.reader_process FILE ROWS REPORT MOST_ROWS MOST_CELLS`: a file as rows for COPY.
 
-Runs in a process of its own (see sim_service.platform.bounded_subprocess), because the file is untrusted.
+The report says what is wrong in it. Runs in a process of its own (see sim_service.platform.subprocess_pool),
+because the file is untrusted.
 """
 
 import csv
@@ -10,25 +11,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fleet_kit.ids import uuid7
-from sim_service.platform.bounded_subprocess import limit_memory
 from sim_service.provisioning.exports.columns import COLUMNS as EXPORTED
-from sim_service.provisioning.imports.parsing import FileParser, ParsedRow
+from sim_service.provisioning.imports.parsing import FileParser, MoreRows, ParsedRow
 from sim_service.provisioning.imports.sheets import Unreadable, rows
 
 
 def main() -> None:
     """Read the file; what cannot be read at all is part of the report."""
-    limit_memory()
     source, target, report = (Path(argument) for argument in sys.argv[1:4])
-    parser = FileParser()
-    refused = None
+    most_rows, most_cells = (int(argument) for argument in sys.argv[4:6])
+    parser = FileParser(most_rows)
+    refused, more = None, False
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         try:
-            writer.writerows(map(_record, parser.parse(rows(source), frozenset(EXPORTED))))
+            writer.writerows(map(_record, parser.parse(rows(source, most_cells), frozenset(EXPORTED))))
         except Unreadable as error:
-            refused = {"reason": error.reason, "row": error.row}
-    report.write_text(json.dumps({**asdict(parser), "refused": refused}), encoding="utf-8")
+            refused, more = {"reason": error.reason, "row": error.row}, isinstance(error, MoreRows)
+    found = {**asdict(parser), "refused": refused, "more": more}
+    report.write_text(json.dumps(found), encoding="utf-8")
 
 
 def _record(row: ParsedRow) -> list[str | int]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     union,
     update,
 )
@@ -28,10 +29,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable
 
 from fleet_kit.scope import Scope
+from sim_service.billing.orders.queries import ordered_iccids
 from sim_service.inventory.devices.models import DeviceFacts
 from sim_service.inventory.sims.models import Sim
 from sim_service.platform.cache.invalidation import invalidate
 from sim_service.platform.cache.store import EVERYTHING
+from sim_service.provisioning.imports.schemas import Claims
 from sim_service.provisioning.imports.staging import run_on_many, same_sim, staged
 
 _BATCH = 500
@@ -50,12 +53,12 @@ _PUBLISHED_COLUMNS: tuple[Any, ...] = (
 
 
 class ImportRepository:
-    """What an import may see and touch: the SIMs of one organisation, and unclaimed ones if it claims.
+    """What an import may see and touch: the SIMs of one organisation, and unclaimed ones that it may claim.
 
     `scope` names the organisation.
     """
 
-    def __init__(self, session: AsyncSession, scope: Scope, *, claims: bool) -> None:
+    def __init__(self, session: AsyncSession, scope: Scope, *, claims: Claims) -> None:
         assert scope.organization_id is not None, "an import is for one organisation"
         self._session, self._scope, self._claims = session, scope, claims
         self._owner: UUID = scope.organization_id
@@ -211,7 +214,10 @@ class ImportRepository:
 
     def _reachable(self) -> ColumnElement[bool]:
         mine = self._scope.where(Sim.organization_id)
-        return or_(mine, Sim.organization_id.is_(None)) if self._claims else mine
+        if self._claims == Claims.NONE:
+            return mine
+        may = true() if self._claims == Claims.ANY else Sim.iccid.in_(ordered_iccids(self._owner))
+        return or_(mine, and_(Sim.organization_id.is_(None), may))
 
     def _differs(self) -> ColumnElement[bool]:
         return or_(

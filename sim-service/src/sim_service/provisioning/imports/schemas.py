@@ -1,6 +1,15 @@
+from enum import StrEnum
 from uuid import UUID
 
 from fleet_kit.schemas import ResponseModel
+
+
+class Claims(StrEnum):
+    """Which unclaimed SIMs an import may claim: none, those that the organisation ordered, or any."""
+
+    NONE = "none"
+    ORDERED = "ordered"
+    ANY = "any"
 
 
 class ProblemOut(ResponseModel):
@@ -31,3 +40,10 @@ class ImportOut(ResponseModel):
     updated: int
     ignored_columns: list[str]
     problems: list[ProblemOut]
+
+
+class StoredImportOut(ResponseModel):
+    """An import that is a job; `report` null: not imported yet, unreadable, or replaced by a later one."""
+
+    job_id: UUID
+    report: ImportOut | None

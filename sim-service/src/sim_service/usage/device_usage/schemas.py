@@ -1,13 +1,11 @@
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated
-
-from pydantic import Field
 
 from fleet_kit.schemas import ResponseModel
 from sim_service.carrier.freshness import Freshness, Known, freshness
 from sim_service.usage.device_usage.service import DayCompared
 from sim_service.usage.sim_usage.ranges import Span
+from sim_service.usage.sim_usage.schemas import First, Last
 
 
 class ComparedOut(ResponseModel):
@@ -31,8 +29,8 @@ class ComparisonOut(Freshness):
     """A range, oldest day first. `total`: of the days of which both sides told."""
 
     iccid: str
-    first: Annotated[date, Field(serialization_alias="from")]
-    last: Annotated[date, Field(serialization_alias="to")]
+    first: First
+    last: Last
     total: ComparedOut
     items: list[DayComparedOut]
 

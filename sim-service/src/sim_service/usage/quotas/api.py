@@ -21,13 +21,13 @@ from sim_service.usage.quotas.thresholds import ThresholdService
 router = APIRouter(tags=["quotas"])
 
 
-def _quotas(
+async def _quotas(
     user: CurrentUser, sessions: AppSessions, carrier: AppCarrier, settings: AppSettings
 ) -> QuotaService:
     return QuotaService(sessions, user.scope, carrier, fresh=settings.quota_fresh_seconds)
 
 
-def _thresholds(user: CurrentUser, session: DbSession) -> ThresholdService:
+async def _thresholds(user: CurrentUser, session: DbSession) -> ThresholdService:
     return ThresholdService(session, user.scope)
 
 

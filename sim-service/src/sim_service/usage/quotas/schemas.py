@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import ConfigDict, Field
 
-from fleet_kit.schemas import ResponseModel, StrictModel, Timestamp
+from fleet_kit.schemas import QueryModel, ResponseModel, StrictModel, Timestamp
 from sim_service.carrier.freshness import Freshness, Known, freshness
 from sim_service.carrier.models import QuotaKind, QuotaState
 from sim_service.usage.quotas.forecast import CONFIDENCE
@@ -84,7 +84,7 @@ class QuotasOut(ResponseModel):
     sms: QuotaOut
 
 
-class QuotaQuery(StrictModel):
+class QuotaQuery(QueryModel):
     """The list's filters."""
 
     model_config = ConfigDict(extra="ignore")

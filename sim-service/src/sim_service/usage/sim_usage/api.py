@@ -19,13 +19,13 @@ from sim_service.usage.sim_usage.service import UsageService
 router = APIRouter(tags=["usage"])
 
 
-def _usage(
+async def _usage(
     user: CurrentUser, sessions: AppSessions, carrier: AppCarrier, settings: AppSettings
 ) -> UsageService:
     return UsageService(sessions, user.scope, carrier, fresh=settings.usage_fresh_seconds)
 
 
-def _prices(settings: AppSettings) -> Prices:
+async def _prices(settings: AppSettings) -> Prices:
     return Prices(settings.usage_price_per_mb, settings.usage_price_per_sms, settings.usage_currency)
 
 

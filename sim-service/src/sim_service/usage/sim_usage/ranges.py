@@ -45,18 +45,21 @@ To = Annotated[date | None, Query(alias="to")]
 class _Range:
     """The query parameters `from`, `to` and `interval`."""
 
-    def __init__(
-        self, settings: AppSettings, first: From = None, last: To = None, interval: Interval = Interval.DAY
-    ) -> None:
-        self.interval = interval
-        self.span = checked_by(interval, first, last, settings)
+    def __init__(self, interval: Interval, span: Span) -> None:
+        self.interval, self.span = interval, span
 
 
-def _days(settings: AppSettings, first: From = None, last: To = None) -> Span:
+async def _range(
+    settings: AppSettings, first: From = None, last: To = None, interval: Interval = Interval.DAY
+) -> _Range:
+    return _Range(interval, checked_by(interval, first, last, settings))
+
+
+async def _days(settings: AppSettings, first: From = None, last: To = None) -> Span:
     return checked(first, last, kept=settings.usage_days_kept)
 
 
-Range = Annotated[_Range, Depends(_Range)]
+Range = Annotated[_Range, Depends(_range)]
 """A range of time in a query, by day or hour; default the last 30 days, or 2 by hour."""
 DayRange = Annotated[Span, Depends(_days)]
 """A range of days in a query; default the last 30."""

@@ -11,8 +11,9 @@ from sim_service.usage.sim_usage.models import MEASURED, SimUsageHour
 from sim_service.usage.sim_usage.ranges import Span
 from sim_service.usage.sim_usage.service import DayShown, Usage
 
-First = Annotated[date, Field(serialization_alias="from")]
-Last = Annotated[date, Field(serialization_alias="to")]
+First = Annotated[date, Field(alias="from")]
+Last = Annotated[date, Field(alias="to")]
+"""The API's document has the names of `alias`; it would not have those of `serialization_alias`."""
 
 
 class Volumes(ResponseModel):

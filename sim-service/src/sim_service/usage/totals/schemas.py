@@ -16,7 +16,7 @@ from sim_service.usage.totals.repository import Bucket, Grouping, Metric, Totals
 from sim_service.usage.totals.service import Totals
 
 
-def _wanted(
+async def _wanted(
     settings: AppSettings,
     first: From = None,
     last: To = None,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.errors import invalid
 from fleet_kit.pagination import PageParams, encode_cursor
+from fleet_kit.schemas import check_texts, in_utc
 from fleet_kit.scope import Scope
 from sim_service.usage.totals.repository import Bucket, Position, TotalsQuery, TotalsRepository
 
@@ -49,7 +50,8 @@ def _position(paging: PageParams, bucket: Bucket) -> Position | None:
     if values is None:
         return None
     try:
-        start = datetime.fromisoformat(values[0])
-        return (start if bucket is Bucket.HOUR else date.fromisoformat(values[0])), str(values[1])
+        hour = bucket is Bucket.HOUR
+        start = in_utc(datetime.fromisoformat(values[0])) if hour else date.fromisoformat(values[0])
+        return start, str(check_texts(values[1]))
     except (TypeError, ValueError):
         raise invalid("cursor", "not a cursor of this list") from None

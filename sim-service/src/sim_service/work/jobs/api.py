@@ -7,9 +7,13 @@ from fastapi import APIRouter, Query, Response
 
 from fleet_kit.app import API
 from fleet_kit.database import DbSession
+from fleet_kit.errors import Conflict, NotFound
 from fleet_kit.idempotency import IdempotencyKey
+from fleet_kit.openapi import raises
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import CurrentUser
+from sim_service.platform.dependencies import AppSettings
+from sim_service.work.jobs.limits import JobLimits
 from sim_service.work.jobs.schemas import JobIn, JobOut, JobQuery
 from sim_service.work.jobs.service import JobService
 
@@ -26,15 +30,25 @@ async def list_jobs(
 
 
 @router.post("/jobs", status_code=202)
+@raises(NotFound)
 async def run_job(
-    body: JobIn, user: CurrentUser, session: DbSession, response: Response, idempotency: IdempotencyKey
+    body: JobIn,
+    user: CurrentUser,
+    session: DbSession,
+    limits: JobLimits,
+    settings: AppSettings,
+    response: Response,
+    idempotency: IdempotencyKey,
 ) -> JobOut:
-    """Run a job now: for one's organisation, or for the account. While such a job is open, it is that one."""
+    """Run a job now: for one's organisation, or for the account. While such a job is open, it is that one.
+
+    For the account it is the last one, if that has ended within SYNC_MIN_SECONDS.
+    """
     owner = str(user.organization_id)
-    jobs = JobService(session, user.scope)
+    jobs = JobService(session, user.scope, limits)
     before = await idempotency.replay(owner)
     if before is None:
-        job = await jobs.run_now(body.kind, user, body.organization_id)
+        job = await jobs.run_now(body.kind, user, body.organization_id, pause=settings.sync_min_seconds)
         await idempotency.remember(owner, str(job.id))
     else:
         job = await jobs.get(UUID(before))
@@ -49,6 +63,7 @@ async def read_job(job_id: UUID, user: CurrentUser, session: DbSession) -> JobOu
 
 
 @router.post("/jobs/{job_id}/cancel")
+@raises(Conflict)
 async def cancel_job(job_id: UUID, user: CurrentUser, session: DbSession) -> JobOut:
     """End a job: after the part in hand, at once if it has not begun. 409 if it is over.
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fleet_kit.availability import unexpected
 from fleet_kit.notifications import Notifications
 from sim_service.work.jobs.handle import JobLease
-from sim_service.work.jobs.kinds import LONG, OTHERS
+from sim_service.work.jobs.kinds import LONG, OTHERS, STEPWISE
 from sim_service.work.jobs.models import JobKind
 from sim_service.work.jobs.runner import JobRunner
 
@@ -20,9 +20,12 @@ DISPATCHED = Counter("sim_jobs_dispatched_total", "Jobs started, by what had wok
 POLL_SECONDS = 1.0
 """Jobs that become due by themselves (deferred, retried, left by a dead worker) wait for a poll."""
 
+STEPWISE_SLOTS = 64
+"""Stepwise jobs of a worker: they mostly wait for their turn, which costs little."""
+
 
 class JobDispatcher:
-    """Runs at most `slots` long jobs at once, and as many others beside them.
+    """Runs at most `slots` long jobs at once, as many others beside them, and many stepwise ones.
 
     Replicas need no agreement: jobs are leased with SKIP LOCKED, and a worker without a free slot leases
     none.
@@ -37,8 +40,11 @@ class JobDispatcher:
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._runner, self._notifications = runner, notifications
-        self._slots, self._poll = slots, poll_seconds
-        self._running: dict[Collection[JobKind], set[asyncio.Task[None]]] = {LONG: set(), OTHERS: set()}
+        self._poll = poll_seconds
+        self._slots: dict[Collection[JobKind], int] = {LONG: slots, OTHERS: slots, STEPWISE: STEPWISE_SLOTS}
+        self._running: dict[Collection[JobKind], set[asyncio.Task[None]]] = {
+            one: set() for one in self._slots
+        }
 
     async def run(self) -> None:
         """Run until cancelled; then the jobs in hand are given back, for another process to go on with."""
@@ -55,7 +61,10 @@ class JobDispatcher:
         """Lease jobs while there are free slots; a database that is unavailable is waited for."""
         try:
             for kinds, running in self._running.items():
-                while len(running) < self._slots and (lease := await self._runner.take(kinds)) is not None:
+                while (
+                    len(running) < self._slots[kinds]
+                    and (lease := await self._runner.take(kinds)) is not None
+                ):
                     DISPATCHED.labels(way).inc()
                     self._start(lease, running)
         except (SQLAlchemyError, OSError, TimeoutError) as error:

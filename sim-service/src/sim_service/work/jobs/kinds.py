@@ -35,8 +35,9 @@ class KindRules:
     organisation start in their order: one that is deferred, or waits for its next attempt, lets the next one
     start and later runs beside it. `closes`: once cancelled, its handler is called again, to settle the parts
     that were begun. `long`: it asks the carrier for each of many SIMs, for hours where there are thousands,
-    and takes no slot of the other kinds. `every`: the seconds from one run for the whole account to the next
-    (0 is off), changed by PATCH /jobs/schedules; None: it has no schedule.
+    and takes no slot of the other kinds. `stepwise`: it does so step by step, in turn with the jobs of other
+    organisations, so that many of them run at once. `every`: the seconds from one run for the whole account
+    to the next (0 is off), changed by PATCH /jobs/schedules; None: it has no schedule.
     """
 
     scope: JobScope = JobScope.ACCOUNT
@@ -44,6 +45,7 @@ class KindRules:
     many: bool = False
     closes: bool = False
     long: bool = False
+    stepwise: bool = False
     every: Callable[[Settings], float] | None = None
 
 
@@ -54,6 +56,7 @@ def _each_sim(every: Callable[[Settings], float] | None = None) -> KindRules:
 KINDS: Mapping[JobKind, KindRules] = {
     JobKind.CLEANUP: KindRules(every=lambda settings: settings.cleanup_every_seconds),
     JobKind.BULK: KindRules(scope=JobScope.ORGANIZATION, trigger=Trigger.INTERNAL, many=True, closes=True),
+    JobKind.IMPORT_SIMS: KindRules(scope=JobScope.ORGANIZATION, trigger=Trigger.INTERNAL),
     JobKind.SYNC_SIMS: KindRules(
         trigger=Trigger.OPERATOR, every=lambda settings: settings.sim_sync_every_seconds
     ),
@@ -71,12 +74,20 @@ KINDS: Mapping[JobKind, KindRules] = {
         trigger=Trigger.OPERATOR, every=lambda settings: settings.order_sync_every_seconds
     ),
     JobKind.SYNC_PRODUCTS: KindRules(every=lambda settings: settings.product_sync_every_seconds),
-    JobKind.APPLY_POLICIES: _each_sim(lambda settings: settings.policy_every_seconds),
-    JobKind.EVALUATE_POLICY: KindRules(scope=JobScope.ORGANIZATION, trigger=Trigger.INTERNAL, many=True),
+    JobKind.APPLY_POLICIES: KindRules(
+        scope=JobScope.EITHER,
+        trigger=Trigger.OPERATOR,
+        stepwise=True,
+        every=lambda settings: settings.policy_every_seconds,
+    ),
+    JobKind.EVALUATE_POLICY: KindRules(
+        scope=JobScope.ORGANIZATION, trigger=Trigger.INTERNAL, many=True, stepwise=True
+    ),
 }
 
 LONG = frozenset(kind for kind, rules in KINDS.items() if rules.long)
-OTHERS = frozenset(KINDS) - LONG
+STEPWISE = frozenset(kind for kind, rules in KINDS.items() if rules.stepwise)
+OTHERS = frozenset(KINDS) - LONG - STEPWISE
 
 
 def default_periods(settings: Settings) -> dict[JobKind, float]:

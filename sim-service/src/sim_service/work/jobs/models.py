@@ -20,6 +20,7 @@ class JobKind(StrEnum):
 
     BULK = "bulk"
     CLEANUP = "cleanup"
+    IMPORT_SIMS = "import_sims"
     SYNC_SIMS = "sync_sims"
     REFRESH_QUOTAS = "refresh_quotas"
     SYNC_USAGE = "sync_usage"

@@ -1,4 +1,5 @@
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,9 +12,22 @@ from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.notifications import notify
 from fleet_kit.pagination import PageParams
 from sim_service.platform.scoped_repository import ScopedRepository
+from sim_service.work.jobs.kinds import LONG, STEPWISE
 from sim_service.work.jobs.models import CHANNEL, OPEN_STATES, Job, JobKind, JobState
 
+_AT_ONCE = 2
+"""So many long jobs of one organisation run at the same time, and as many stepwise ones; others wait.
+
+All workers count together. One worker runs four long jobs at a time (`JOBS_PARALLEL`), so an organisation
+with many of them leaves slots to the others. What is long or stepwise: `work.jobs.kinds`.
+"""
 _NEWEST = SortOrder("-created_at", Job.created_at, Job.id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedJob:
+    organization_id: UUID | None
+    items: int
 
 
 class JobRepository(ScopedRepository):
@@ -49,6 +63,16 @@ class JobRepository(ScopedRepository):
         statement = select(func.max(Job.created_at)).where(Job.kind == kind, Job.organization_id.is_(None))
         return await self._one(statement)
 
+    async def last_finished(self, kind: JobKind, since: datetime) -> Job | None:
+        """The last job of a kind for the whole account that was over at some time since then."""
+        statement = (
+            select(Job)
+            .where(Job.kind == kind, Job.organization_id.is_(None), Job.finished_at >= since)
+            .order_by(Job.finished_at.desc())
+            .limit(1)
+        )
+        return await self._one(statement)
+
     async def take(self, worker: str, lease_time: timedelta, kinds: Collection[JobKind]) -> Job | None:
         """Lease the oldest job of these kinds that is due and that no worker holds.
 
@@ -57,7 +81,13 @@ class JobRepository(ScopedRepository):
         expired = Job.leased_until.is_not(None)
         due = (
             select(Job.id)
-            .where(*_due(), Job.kind.in_(kinds), ~_waits_for_sibling())
+            .where(
+                *_due(),
+                Job.kind.in_(kinds),
+                ~_waits_for_sibling(),
+                ~_has_its_share(LONG),
+                ~_has_its_share(STEPWISE),
+            )
             .order_by(Job.created_at, Job.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -88,8 +118,8 @@ class JobRepository(ScopedRepository):
         statement = update(Job).where(*_leased(job_id, worker)).values(**values).returning(Job.id)
         return (await self._session.execute(statement)).scalar_one_or_none() is not None
 
-    async def delete_older_than(self, before: datetime, limit: int) -> int:
-        """Delete at most `limit` jobs that were over before a moment, with their items; how many went.
+    async def delete_older_than(self, before: datetime, limit: int) -> Sequence[DeletedJob]:
+        """Delete at most `limit` jobs that were over before a moment, with their items; which went.
 
         The last success of each kind for the whole account stays: it confirms what it read.
         """
@@ -104,7 +134,11 @@ class JobRepository(ScopedRepository):
             Job.state != JobState.SUCCEEDED, Job.organization_id.is_not(None), succeeded_later.exists()
         )
         old = select(Job.id).where(Job.finished_at < before, needless).order_by(Job.finished_at).limit(limit)
-        return len((await self._session.execute(delete(Job).where(Job.id.in_(old)).returning(Job.id))).all())
+        columns = (Job.organization_id, Job.kind, Job.total)
+        gone = (await self._session.execute(delete(Job).where(Job.id.in_(old)).returning(*columns))).all()
+        return [
+            DeletedJob(row.organization_id, row.total or 0 if row.kind == JobKind.BULK else 0) for row in gone
+        ]
 
     def _visible(self) -> Select[Job]:
         return select(Job).where(or_(self._scope.where(Job.organization_id), Job.organization_id.is_(None)))
@@ -117,6 +151,24 @@ def _leased(job_id: UUID, worker: str) -> tuple[ColumnElement[bool], ...]:
 def _due() -> tuple[ColumnElement[bool], ...]:
     free = or_(Job.leased_until.is_(None), Job.leased_until < func.now())
     return Job.state.in_(OPEN_STATES), Job.due_at <= func.now(), free
+
+
+def _has_its_share(kinds: Collection[JobKind]) -> ColumnElement[bool]:
+    """Of these kinds, workers are at so many others of the job's organisation that it has to wait."""
+    other = aliased(Job)
+    at_work = (
+        select(func.count())
+        .select_from(other)
+        .where(
+            other.organization_id == Job.organization_id,
+            other.id != Job.id,
+            other.kind.in_(kinds),
+            other.state.in_(OPEN_STATES),  # for the index of open jobs
+            other.state == JobState.RUNNING,
+            other.leased_until > func.now(),
+        )
+    )
+    return and_(Job.organization_id.is_not(None), Job.kind.in_(kinds), at_work.scalar_subquery() >= _AT_ONCE)
 
 
 def _waits_for_sibling() -> ColumnElement[bool]:

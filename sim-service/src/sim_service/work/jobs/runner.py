@@ -20,6 +20,7 @@ from fleet_kit.database import Sessions
 from fleet_kit.errors import FleetError
 from fleet_kit.scope import EVERYTHING
 from sim_service.carrier.errors import CARRIER_UNAVAILABLE_ERRORS
+from sim_service.carrier.fair_share import share_of
 from sim_service.work.jobs.handle import Deferred, Handler, JobCancelled, JobLease, LeaseLost, WorkersDied
 from sim_service.work.jobs.kinds import KINDS
 from sim_service.work.jobs.models import Job, JobKind, JobState
@@ -85,7 +86,8 @@ class JobRunner:
 
     async def _run_with_heartbeat(self, lease: JobLease) -> None:
         """Run the handler until it ends or the lease is lost, whichever comes first."""
-        work = asyncio.ensure_future(self._handlers[lease.kind](lease))
+        with share_of(lease.organization_id):
+            work = asyncio.ensure_future(self._handlers[lease.kind](lease))
         heartbeat = asyncio.create_task(self._heartbeat(lease))
         try:
             await asyncio.wait({work, heartbeat}, return_when=asyncio.FIRST_COMPLETED)

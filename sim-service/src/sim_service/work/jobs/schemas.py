@@ -4,7 +4,7 @@ from uuid import UUID
 from pydantic import ConfigDict
 
 from fleet_kit.principal import Principal
-from fleet_kit.schemas import ResponseModel, StrictModel, Timestamp
+from fleet_kit.schemas import QueryModel, ResponseModel, StrictModel, Timestamp
 from sim_service.work.jobs.models import Job, JobKind, JobState
 
 
@@ -40,7 +40,7 @@ class JobOut(ResponseModel):
         return shown.model_copy(update=dict.fromkeys(("done", "total", "result", "params")))
 
 
-class JobQuery(StrictModel):
+class JobQuery(QueryModel):
     """The list's filters."""
 
     model_config = ConfigDict(extra="ignore")

@@ -1,7 +1,7 @@
 """The rules of jobs: who may ask for which, how many are open, who may end them."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,18 +10,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet_kit.errors import Forbidden, NotFound, invalid
 from fleet_kit.ids import uuid7
 from fleet_kit.keyset_pagination import PageResult
+from fleet_kit.limits import Limits
 from fleet_kit.pagination import PageParams
 from fleet_kit.principal import Principal, Role
 from fleet_kit.scope import EVERYTHING, Scope
 from sim_service.work.jobs.kinds import KINDS, JobScope, Trigger
+from sim_service.work.jobs.limits import JOB_ITEMS, JOBS
 from sim_service.work.jobs.models import Job, JobKind, JobState
-from sim_service.work.jobs.repository import JobRepository
+from sim_service.work.jobs.repository import DeletedJob, JobRepository
 
 
 class JobService:
-    """Jobs as a scope sees them; leasing and running them is the runner's."""
+    """Jobs as a scope sees them; leasing and running them is the runner's.
 
-    def __init__(self, session: AsyncSession, scope: Scope = EVERYTHING) -> None:
+    `limits`: of organisations, for whoever asks for jobs of one.
+    """
+
+    def __init__(
+        self, session: AsyncSession, scope: Scope = EVERYTHING, limits: Limits | None = None
+    ) -> None:
+        self._session, self._limits = session, limits
         self._jobs = JobRepository(session, scope)
 
     async def request(
@@ -32,7 +40,10 @@ class JobService:
         organization_id: UUID | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Job:
-        """A new job for the worker, or the open one where only one may be (then `params` are its own)."""
+        """A new job for the worker, or the open one where only one may be (then `params` are its own).
+
+        Raises Conflict for an organisation of which too many jobs are kept.
+        """
         open_key = None if KINDS[kind].many else f"{kind}/{organization_id or 'account'}"
         while True:
             job = await self._jobs.create(
@@ -44,13 +55,38 @@ class JobService:
                 params=dict(params or {}),
             )
             if job is not None:
+                if organization_id is not None:
+                    assert self._limits is not None, "jobs of an organisation are counted"
+                    await self._limits.take(organization_id, JOBS)
                 await self._jobs.notify()
                 return job
             if open_key is not None and (job := await self._jobs.open(open_key)) is not None:
                 return job
 
-    async def run_now(self, kind: JobKind, user: Principal, organization_id: UUID | None) -> Job:
-        """A job that somebody asks for; raises Forbidden, NotFound or 422 where they cannot have it."""
+    async def request_sync(self, kind: JobKind, user: Principal, *, pause: float) -> Job:
+        """A job for the whole account that anybody may ask for: the open one, or the last if it is young.
+
+        `pause`: seconds after its end in which only the platform administrator gets a new one. No limit of
+        an organisation counts such jobs, so a loop must not make any.
+        """
+        if not user.is_admin:
+            since = datetime.now(UTC) - timedelta(seconds=pause)
+            if pause and (last := await self._jobs.last_finished(kind, since)) is not None:
+                return last
+        return await self.request(kind, user.user_id)
+
+    async def count_items(self, organization_id: UUID, number: int) -> None:
+        """Count what a new job will work on; raises Conflict where that is too much."""
+        assert self._limits is not None
+        await self._limits.take(organization_id, JOB_ITEMS, number)
+
+    async def run_now(
+        self, kind: JobKind, user: Principal, organization_id: UUID | None, *, pause: float
+    ) -> Job:
+        """A job that somebody asks for; raises Forbidden, NotFound or 422 where they cannot have it.
+
+        `pause`: as in `request_sync`.
+        """
         rules = KINDS[kind]
         if rules.trigger is Trigger.INTERNAL:
             raise invalid("kind", "jobs of this kind come from an endpoint of their own")
@@ -60,6 +96,8 @@ class JobService:
         user.require(Role.OPERATOR)
         if rules.scope is JobScope.ACCOUNT and organization_id is not None:
             raise invalid("organization_id", "jobs of this kind are for the whole account")
+        if rules.scope is JobScope.ACCOUNT:
+            return await self.request_sync(kind, user, pause=pause)
         if rules.scope is JobScope.EITHER and not user.is_admin:
             organization_id = owner
         return await self.request(kind, user.user_id, organization_id=organization_id)
@@ -95,7 +133,22 @@ class JobService:
 
     async def delete_older_than(self, before: datetime, limit: int) -> int:
         """Delete at most `limit` finished jobs with their items, but never the last success of a kind."""
-        return await self._jobs.delete_older_than(before, limit)
+        gone = await self._jobs.delete_older_than(before, limit)
+        limits = Limits(self._session, {})
+        for organization_id, (jobs, items) in sorted(_by_owner(gone).items()):
+            await limits.give_back(organization_id, JOBS, jobs)
+            await limits.give_back(organization_id, JOB_ITEMS, items)
+        return len(gone)
+
+
+def _by_owner(gone: Sequence[DeletedJob]) -> dict[UUID, tuple[int, int]]:
+    """Jobs and their items, of each organisation."""
+    counts: dict[UUID, tuple[int, int]] = {}
+    for job in gone:
+        if job.organization_id is not None:
+            jobs, items = counts.get(job.organization_id, (0, 0))
+            counts[job.organization_id] = jobs + 1, items + job.items
+    return counts
 
 
 def _require_platform(user: Principal) -> None:

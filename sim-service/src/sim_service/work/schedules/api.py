@@ -16,7 +16,7 @@ from sim_service.work.schedules.service import ScheduleService
 router = APIRouter(tags=["jobs"])
 
 
-def _schedules(session: DbSession, settings: AppSettings) -> ScheduleService:
+async def _schedules(session: DbSession, settings: AppSettings) -> ScheduleService:
     return ScheduleService(session, default_periods(settings))
 
 

@@ -1,0 +1,1 @@
+"""Devices that send too much are kept from the broker for a while."""
