@@ -3,10 +3,13 @@
 import os
 import pwd
 import resource
+import secrets
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -15,7 +18,7 @@ import redis
 
 from fleet_infra.scratch import ScratchServers
 from fleet_infra.servers import outside
-from fleet_infra.servers.accounts import ACCOUNT, service_account
+from fleet_infra.servers.accounts import ACCOUNT, make_user, service_account
 from fleet_infra.servers.base import NotReady
 from fleet_infra.servers.outside import OUTSIDE, give, move_outside, remove_data, settle
 from fleet_infra.servers.ports import free_port
@@ -40,6 +43,25 @@ def test_postgres_redis_and_rabbitmq_do_not_run_as_root() -> None:
         assert epmd.username() == ACCOUNT
     finally:
         servers.stop()
+
+
+def test_several_who_make_the_user_at_once_all_see_one_and_the_same(name: str) -> None:
+    def make(_: int) -> tuple[int, int]:
+        make_user(name)
+        owner = pwd.getpwnam(name)
+        return owner.pw_uid, owner.pw_gid
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = set(pool.map(make, range(8)))
+    assert seen == {make(0)}
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    user = f"fleet-test-{secrets.token_hex(4)}"
+    yield user
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    subprocess.run(["userdel", user], check=True, capture_output=True, env=os.environ | {"PATH": path})
 
 
 def test_data_that_root_wrote_are_kept_in_a_clone_that_only_root_can_enter(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Programs of a fleet that root starts run as other users."""
 
 import contextlib
+import fcntl
 import functools
 import grp
 import os
@@ -18,6 +19,8 @@ WEB_ACCOUNTS = ("www-data", "nobody")
 """Users that a system has anyway; the first that exists is the one of nginx's workers."""
 ENVIRONMENT = {"HOME": "/nonexistent", "USER": ACCOUNT, "LOGNAME": ACCOUNT}
 """What programs of that user find instead of root's: they may not even look into root's folder."""
+LOCK = Path("/run/fleet-account.lock")
+"""Held while the user is made. Of several `useradd` at once each succeeds, and gives the user another id."""
 USERADD = ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
 
 
@@ -25,15 +28,25 @@ def service_account() -> str | None:
     """The system user, made where it is missing; None where we are not root. Raises NotReady."""
     if os.geteuid() != 0:
         return None
-    if not _exists(ACCOUNT):
-        command = [*USERADD, "--shell", "/usr/sbin/nologin", ACCOUNT]
+    make_user(ACCOUNT)
+    return ACCOUNT
+
+
+def make_user(name: str) -> None:
+    """Make a system user unless there is one; raises NotReady."""
+    if _exists(name):
+        return
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _exists(name):
+            return
+        command = [*USERADD, "--shell", "/usr/sbin/nologin", name]
         path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
         made = subprocess.run(
             command, capture_output=True, text=True, check=False, env=os.environ | {"PATH": path}
         )
-        if not _exists(ACCOUNT):  # another fleet may have made it at the same moment
-            raise NotReady(f"the system user {ACCOUNT} could not be made: {made.stderr.strip()}")
-    return ACCOUNT
+        if not _exists(name):
+            raise NotReady(f"the system user {name} could not be made: {made.stderr.strip()}")
 
 
 def python_account() -> str | None:
