@@ -1,5 +1,5 @@
 #!/bin/sh
-# Style, format, types and import rules of the whole project; says everything it finds, then fails.
+# Style, format, types and import rules of the whole project, and whether its documents say what the code does; says everything it finds, then fails.
 cd "$(dirname "$0")/.." || exit 1
 bin=$PWD/.venv/bin
 said=$(mktemp)
@@ -16,7 +16,7 @@ style_and_imports() {
     run "$bin/ruff" check .
     run "$bin/ruff" format --check .
     run "$bin/lint-imports"
-    run "$bin/pytest" -q -p no:cacheprovider infra/tests/test_code_limits.py
+    run "$bin/pytest" -q -p no:cacheprovider infra/tests/test_code_limits.py infra/tests/test_docs.py infra/tests/test_*_doc.py
     return $status
 }
 

@@ -15,7 +15,7 @@ LIMITS = ROW.findall(DOCUMENT.split("\n## Limits\n")[1].split("\n## ")[0])[1:]
 SETTING = re.compile(r"`([A-Z0-9_]+)` of (\w+)-service$")
 CONSTANT = re.compile(r"`([a-z_.]+)\.([A-Z0-9_]+)`$")
 LINE = re.compile(r"`([^`]+)` in \[[^\]]+\]\(\.\./([^)]+)\)$")
-UNITS = {"KiB": 1024, "MiB": 1024**2}
+UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
 @pytest.mark.parametrize(("file", "name"), TESTS, ids="::".join)
