@@ -7,11 +7,11 @@ from typing import Any
 from fleet_infra.broker_users import BROKER_ADMIN
 from fleet_infra.databases import DATABASES
 from fleet_infra.files import write_private
-from fleet_infra.fleet_servers import FleetServers
+from fleet_infra.fleet_servers import FleetServers, mqtt_address
 from fleet_infra.layout import Layout
 from fleet_infra.programs import PUSH_USERNAME, database_url, sandbox_url
 from fleet_infra.secret_store import Secrets
-from fleet_infra.settings import FleetSettings
+from fleet_infra.settings import FleetSettings, reach
 
 
 def access(
@@ -20,7 +20,7 @@ def access(
     """What the file says. `pids` is kept true at every restart; `pid_files` holds the same, one file each."""
     files = {file.stem: str(file) for file in sorted(layout.pids.absolute().glob("*.pid"))}
     return {
-        **addresses(settings, secrets, mongo_url=servers.mongo.url),
+        **addresses(settings, secrets, mqtt=mqtt_address(settings), mongo_url=servers.mongo.url),
         "sandbox_url": sandbox_url(settings),
         "postgres_url": servers.postgres.admin_url,
         "redis_url": servers.redis.url,
@@ -30,12 +30,15 @@ def access(
     }
 
 
-def addresses(settings: FleetSettings, secrets: Secrets, *, mongo_url: str) -> dict[str, Any]:
-    """Addresses and logins that are the same wherever the servers run; `mongo_url` ends in options."""
+def addresses(settings: FleetSettings, secrets: Secrets, *, mqtt: str, mongo_url: str) -> dict[str, Any]:
+    """Addresses and logins that are the same wherever the servers run; `mongo_url` ends in options.
+
+    `mqtt`: where the MQTT port listens.
+    """
     databases = {name: database_url(name, settings, secrets).replace("+asyncpg", "") for name in DATABASES}
     return {
         "gateway_url": settings.gateway_url,
-        "mqtt_host": settings.reach,
+        "mqtt_host": reach(mqtt),
         "mqtt_port": settings.mqtt_port,
         "amqp_url": f"amqp://fleet-access:{secrets.rabbitmq_access}@127.0.0.1:{settings.amqp_port}",
         "rabbitmq_management_url": f"http://127.0.0.1:{settings.rabbitmq_management_port}",

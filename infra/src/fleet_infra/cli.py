@@ -26,9 +26,14 @@ from fleet_infra.layout import Layout
 from fleet_infra.producers import make_producer
 from fleet_infra.progress import Steps
 from fleet_infra.servers import NotReady
-from fleet_infra.settings import SettingsRefused, example, load
+from fleet_infra.settings import LOOPBACK, FleetSettings, SettingsRefused, example, load
 
 console = Console()
+
+MQTT_STAYS_INSIDE = (
+    "MQTT listens on 127.0.0.1 only: whoever reaches the MQTT port of a RabbitMQ before version 4 can fill "
+    "its memory. Run the fleet in containers, let devices use HTTP, or take the risk with MQTT_BIND_ADDRESS."
+)
 
 
 def main() -> None:
@@ -91,6 +96,11 @@ def up(_arguments: argparse.Namespace) -> None:
         with Steps(console) as steps:
             content = fleet.up(steps)
     console.print(_where(content, fleet.layout))
+    if (
+        content["mqtt_host"] == LOOPBACK != fleet.settings.bind_address
+        and not fleet.settings.mqtt_bind_address
+    ):
+        console.print(MQTT_STAYS_INSIDE)
     console.print(f"Up after {time.monotonic() - started:.0f} s. `make status`, `make logs`, `make down`.")
 
 
@@ -181,6 +191,11 @@ def _where(content: dict[str, Any], layout: Layout) -> Table:
     table.add_row("RabbitMQ management", content["rabbitmq_management_url"])
     table.add_row("Logins", str(layout.access_file))
     return table
+
+
+def _mqtt_stays_inside(content: dict[str, Any], settings: FleetSettings) -> bool:
+    """Whether the owner asked for another address and said nothing of MQTT."""
+    return content["mqtt_host"] == LOOPBACK != settings.bind_address and not settings.mqtt_bind_address
 
 
 def _hint(error: Unhealthy) -> str:

@@ -130,7 +130,7 @@ def _wait(condition: Callable[[], bool], complaint: str) -> None:
 def _access(layout: Layout, settings: FleetSettings, secrets: Secrets) -> dict[str, Any]:
     mongo_url = f"mongodb://fleet:{secrets.mongo}@127.0.0.1:{settings.mongo_port}/?{MONGO_OPTIONS}"
     return {
-        **addresses(settings, secrets, mongo_url=mongo_url),
+        **addresses(settings, secrets, mqtt=settings.mqtt_address(bounds_packets=True), mongo_url=mongo_url),
         "postgres_url": f"postgresql://postgres:{secrets.postgres_admin}@127.0.0.1:{settings.postgres_port}/postgres",
         "redis_url": f"redis://:{secrets.redis}@127.0.0.1:{settings.redis_port}/0",
         "pids": {},

@@ -70,6 +70,7 @@ def write_files(layout: Layout, settings: FleetSettings) -> Secrets:
 
 def _env(settings: FleetSettings, secrets: Secrets, files: Mapping[str, str]) -> str:
     values = {name.upper(): value for name, value in settings.model_dump().items()}
+    values["MQTT_BIND_ADDRESS"] = settings.mqtt_address(bounds_packets=True)
     values["REGISTRATION"] = settings.registration_mode()
     values["REGISTRATIONS_PER_DAY"] = settings.registration_limit()
     values["GATEWAY_REAL_IP"] = real_ip(settings.trusted_proxies())

@@ -11,7 +11,7 @@ from fleet_infra.access import access, write_access
 from fleet_infra.databases import DATABASES, make_databases, migrate
 from fleet_infra.demo import give_sims, grant_owner, register_owner
 from fleet_infra.errors import CannotStart
-from fleet_infra.fleet_servers import FleetServers, fleet_servers
+from fleet_infra.fleet_servers import FleetServers, fleet_servers, mqtt_address
 from fleet_infra.health import wait_healthy
 from fleet_infra.layout import Layout
 from fleet_infra.programs import program_groups, service_environment
@@ -21,12 +21,11 @@ from fleet_infra.secret_store import Secrets, lend_signing_key, load_secrets, ma
 from fleet_infra.servers import Server, wait_ready
 from fleet_infra.servers.accounts import service_account
 from fleet_infra.servers.ports import is_taken, lowest_port
-from fleet_infra.settings import FleetSettings
+from fleet_infra.settings import LOOPBACK, FleetSettings
 from fleet_infra.supervisor import Supervisor
 from fleet_infra.teardown import stop_orphans
 
 PID_SECONDS = 5.0
-OUTSIDE_PORTS = ("GATEWAY_PORT", "MQTT_PORT")
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,9 @@ class Fleet:
         known = self.supervisor.is_running() and record.exists()
         ours = set(json.loads(record.read_text(encoding="utf-8")).values()) if known else set()
         refused = []
+        outside = {"GATEWAY_PORT": self.settings.bind_address, "MQTT_PORT": mqtt_address(self.settings)}
         for name, port in self.settings.ports().items():
-            address = self.settings.bind_address if name in OUTSIDE_PORTS else "127.0.0.1"
+            address = outside.get(name, LOOPBACK)
             try:
                 if port not in ours and self._is_out_of_reach(name, port):
                     refused.append(

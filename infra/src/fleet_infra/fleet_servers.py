@@ -9,8 +9,8 @@ from fleet_infra.device_limits import DeviceLimits
 from fleet_infra.layout import Layout
 from fleet_infra.secret_store import Secrets
 from fleet_infra.servers import MongoServer, PostgresServer, RabbitServer, RedisServer, Server
-from fleet_infra.servers.rabbitmq import RabbitPorts
-from fleet_infra.settings import FleetSettings
+from fleet_infra.servers.rabbitmq import RabbitPorts, bounds_packets
+from fleet_infra.settings import FleetSettings, reach
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,16 @@ def fleet_servers(layout: Layout, settings: FleetSettings, secrets: Secrets) -> 
     )
 
 
+def mqtt_address(settings: FleetSettings) -> str:
+    """Where MQTT listens with the RabbitMQ of this machine."""
+    return settings.mqtt_address(bounds_packets=bounds_packets())
+
+
 def _broker(layout: Layout, settings: FleetSettings, secrets: Secrets) -> RabbitServer:
     folder = layout.home.absolute() / "rabbitmq"
     listeners = Listeners(
         amqp=f"127.0.0.1:{settings.amqp_port}",
-        mqtt=f"{settings.bind_address}:{settings.mqtt_port}",
+        mqtt=f"{mqtt_address(settings)}:{settings.mqtt_port}",
         management_port=settings.rabbitmq_management_port,
         management_address="127.0.0.1",
         prometheus_port=settings.rabbitmq_prometheus_port,
@@ -66,5 +71,5 @@ def _broker(layout: Layout, settings: FleetSettings, secrets: Secrets) -> Rabbit
         definitions,
         BROKER_ADMIN,
         secrets.rabbitmq_admin,
-        address=settings.reach,
+        address=reach(mqtt_address(settings)),
     )

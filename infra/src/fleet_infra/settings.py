@@ -11,6 +11,7 @@ from fleet_infra import env_file as dotenv
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
+LOOPBACK = "127.0.0.1"
 REGISTRATIONS_PER_DAY = 20
 """As in signing-service."""
 
@@ -27,6 +28,11 @@ class FleetSettings(BaseSettings):
 
     bind_address: str = Field(
         "127.0.0.1", description="where the gateway and the MQTT port listen; all else stays on 127.0.0.1"
+    )
+    mqtt_bind_address: str = Field(
+        "",
+        description="where the MQTT port listens; without a value BIND_ADDRESS, or without containers "
+        "127.0.0.1 where RabbitMQ is older than version 4: whoever reaches its port can fill its memory",
     )
     gateway_port: Port = Field(8080, description="page and API")
     mqtt_port: Port = Field(1883, description="devices over MQTT")
@@ -115,10 +121,11 @@ class FleetSettings(BaseSettings):
         60, ge=1, le=86_400, description="silence that makes a device offline"
     )
 
-    @field_validator("bind_address")
+    @field_validator("bind_address", "mqtt_bind_address")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        ipaddress.ip_address(value)
+        if value:
+            ipaddress.ip_address(value)
         return value
 
     @field_validator("gateway_trusted_proxies")
@@ -151,7 +158,11 @@ class FleetSettings(BaseSettings):
     @property
     def reach(self) -> str:
         """The address by which this machine itself reaches what listens on `bind_address`."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)  # noqa: S104
+        return reach(self.bind_address)
+
+    def mqtt_address(self, *, bounds_packets: bool) -> str:
+        """Where MQTT listens. `bounds_packets`: the broker refuses too large ones before they are whole."""
+        return self.mqtt_bind_address or (self.bind_address if bounds_packets else LOOPBACK)
 
     @property
     def gateway_url(self) -> str:
@@ -169,6 +180,11 @@ class FleetSettings(BaseSettings):
         return {
             name.upper(): getattr(self, name) for name in type(self).model_fields if name.endswith("_port")
         }
+
+
+def reach(address: str) -> str:
+    """The address by which this machine itself reaches what listens on `address`."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(address, address)  # noqa: S104
 
 
 def load(env_file: Path) -> FleetSettings:

@@ -1,5 +1,6 @@
 """RabbitMQ as a private node: its own ports, cookie, port mapper and folders, beside any other."""
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +25,19 @@ CONFIGURATION = ("rabbitmq.conf", "advanced.config", "definitions.json", "enable
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Debian's /usr/sbin/rabbitmq-server insists on the system's own node and user; the scripts here do not."""
 
+RELEASES = Path("/usr/lib/rabbitmq/lib")
+BOUNDS_PACKETS_SINCE = 4
+"""Major version. RabbitMQ 3.10 keeps the beginning of an MQTT packet in memory, whatever length it claims."""
+
 SPARING = "+sbwt none +sbwtdcpu none +sbwtdio none"
 """Schedulers without work sleep at once instead of spinning: the fleet shares few processors."""
+
+
+def bounds_packets() -> bool:
+    """Whether the installed RabbitMQ refuses an MQTT packet that is too large before it is whole."""
+    found = [re.match(r"rabbitmq_server-(\d+)", folder.name) for folder in RELEASES.glob("rabbitmq_server-*")]
+    majors = [int(match[1]) if match else 0 for match in found]
+    return min(majors, default=0) >= BOUNDS_PACKETS_SINCE
 
 
 @dataclass(frozen=True)
