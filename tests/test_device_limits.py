@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -12,6 +15,7 @@ import httpx
 import pytest
 
 from fleet_contracts.topology import DEVICES_VHOST, subscription_queues
+from fleet_infra.broker_config import KEEPALIVE_IDLE_SECONDS
 from fleet_kit.messaging import in_vhost
 from fleet_kit.testing import eventually
 
@@ -22,6 +26,7 @@ Join = Callable[[], Awaitable[Any]]
 SESSIONS = 10
 """DEVICE_MAX_SESSIONS as it comes."""
 MEGABYTE = 1_048_576
+KEEPALIVE_TIMER = 2
 
 
 @pytest.fixture
@@ -113,6 +118,32 @@ async def test_closed_sessions_do_not_count(join: Join) -> None:
     device = await (await join()).device()
     for _ in range(SESSIONS + 10):
         await eventually(lambda: _connects(device), timeout=90)
+
+
+async def test_a_silent_connection_is_asked_whether_its_device_is_still_there(
+    fleet: dict[str, Any],
+) -> None:
+    """A session with keep-alive 0 would count for ever after the network under it has gone."""
+    with socket.create_connection((fleet["mqtt_host"], fleet["mqtt_port"])) as connection:
+        ours = connection.getsockname()[1]
+
+        async def is_timed() -> bool:
+            return 0 < _keepalive_seconds(fleet["mqtt_port"], ours) <= KEEPALIVE_IDLE_SECONDS
+
+        await eventually(is_timed, timeout=60)
+
+
+def _keepalive_seconds(local: int, remote: int) -> float:
+    """After how long the kernel asks the other end; 0 if it never does.
+
+    Lines of /proc/net/tcp as https://docs.kernel.org/networking/proc_net_tcp.html has them.
+    """
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        _, here, there, _, _, timer, *_ = line.split()
+        if int(here.split(":")[1], 16) == local and int(there.split(":")[1], 16) == remote:
+            kind, ticks = timer.split(":")
+            return int(ticks, 16) / os.sysconf("SC_CLK_TCK") if int(kind) == KEEPALIVE_TIMER else 0
+    return 0
 
 
 async def test_what_a_device_had_subscribed_to_goes_with_it(join: Join, broker: httpx.AsyncClient) -> None:
