@@ -116,7 +116,7 @@ async def test_what_the_broker_did_not_take_does_not_count(
 
 
 def test_a_burst_below_one_body_is_refused(settings: DeviceSettings) -> None:
-    given = settings.model_dump(exclude={"telemetry_burst_bytes"})
-    assert DeviceSettings(**given, telemetry_burst_bytes=MAX_BODY_BYTES)
-    with pytest.raises(ValidationError, match="telemetry_burst_bytes"):
-        DeviceSettings(**given, telemetry_burst_bytes=MAX_BODY_BYTES - 1)
+    given = settings.model_dump(exclude={"telemetry_http_burst_bytes"})
+    assert DeviceSettings(**given, telemetry_http_burst_bytes=MAX_BODY_BYTES)
+    with pytest.raises(ValidationError, match="telemetry_http_burst_bytes"):
+        DeviceSettings(**given, telemetry_http_burst_bytes=MAX_BODY_BYTES - 1)

@@ -110,7 +110,7 @@ def _session_limit(settings: DeviceSettings, redis: Redis, management: httpx.Asy
 def _allowances(settings: DeviceSettings) -> tuple[Allowances[UUID], Allowances[UUID]]:
     """Of bytes of readings, and of events."""
     return (
-        Allowances(settings.telemetry_bytes_per_second, settings.telemetry_burst_bytes),
+        Allowances(settings.telemetry_bytes_per_second, settings.telemetry_http_burst_bytes),
         Allowances(settings.device_events_per_second, settings.device_events_burst),
     )
 

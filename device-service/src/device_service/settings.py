@@ -35,7 +35,7 @@ class DeviceSettings(ServiceSettings, DatabaseSettings, DeviceBrokerSettings):
         le=1_000_000,
         description="events a second that an organisation's devices may report to one process",
     )
-    telemetry_burst_bytes: int = Field(
+    telemetry_http_burst_bytes: int = Field(
         MAX_BODY_BYTES,
         ge=MAX_BODY_BYTES,
         le=2**40,

@@ -88,7 +88,7 @@ def service_environment(
             "DEVICE_OFFLINE_AFTER_SECONDS": str(settings.device_offline_after_seconds),
             "MQTT_MAX_CONNECTIONS": str(settings.mqtt_max_connections),
             **_telemetry_rate(settings),
-            "TELEMETRY_BURST_BYTES": str(settings.telemetry_burst_bytes),
+            "TELEMETRY_HTTP_BURST_BYTES": str(settings.telemetry_http_burst_bytes),
             "BROKER_MANAGEMENT_URL": f"http://127.0.0.1:{settings.rabbitmq_management_port}",
             "BROKER_MANAGEMENT_USER": "fleet-sessions",
             "BROKER_MANAGEMENT_PASSWORD": secrets.rabbitmq_sessions,

@@ -95,7 +95,7 @@ class FleetSettings(BaseSettings):
         le=2**40,
         description="bytes of readings a second that one device may send over MQTT while readings wait",
     )
-    telemetry_burst_bytes: int = Field(
+    telemetry_http_burst_bytes: int = Field(
         1024 * 1024,
         ge=1024 * 1024,
         le=2**40,

@@ -56,7 +56,7 @@ class Settings(ServiceSettings, DeviceBrokerSettings):
     device_burst_bytes: int = Field(
         MAX_BYTES, ge=MAX_BYTES, le=2**40, description="the same at once; not less than one message may have"
     )
-    organization_burst_bytes: int = Field(
+    telemetry_mqtt_burst_bytes: int = Field(
         4 * MAX_BYTES,
         ge=MAX_BYTES,
         le=2**40,

@@ -220,7 +220,7 @@ class Worker:
 def _traffic_limit(config: Settings, backlog: Backlog) -> TrafficLimit:
     return TrafficLimit(
         Rate(config.device_bytes_per_second, config.device_burst_bytes),
-        Rate(config.telemetry_bytes_per_second, config.organization_burst_bytes),
+        Rate(config.telemetry_bytes_per_second, config.telemetry_mqtt_burst_bytes),
         backlog,
     )
 
