@@ -26,6 +26,13 @@ def test_a_reader_ignores_fields_that_a_later_version_adds(event_type: str) -> N
     assert parse_event(json.dumps(sample).encode()).type == event_type
 
 
+def test_presence_as_it_was_before_it_had_a_watermark_is_understood() -> None:
+    sample = json.loads((GOLDEN / "telemetry.presence.json").read_bytes())
+    del sample["data"]["watermark"]
+    event = parse_event(json.dumps(sample).encode())
+    assert (event.data.watermark, len(event.data.devices)) == (None, 1)
+
+
 def test_an_unknown_type_is_told_apart_from_a_broken_event() -> None:
     with pytest.raises(UnknownEventType):
         parse_event(b'{"type": "device.teleported"}')

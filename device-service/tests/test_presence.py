@@ -63,6 +63,12 @@ def heard(organization_id: UUID, *devices: dict[str, Any], ago: float = 0) -> Te
     )
 
 
+def watermark(*, ago: float = 0) -> TelemetryPresence:
+    """Monitoring-service knew then of everything that had been sent."""
+    data = PresenceData(devices=[], watermark=datetime.now(UTC) - timedelta(seconds=ago))
+    return TelemetryPresence(source="test", subject="watermark", organizationid=UUID(int=0), data=data)
+
+
 async def status_of(organization: Organization, device: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = (await organization.viewer.get(path_of(device, "/status"))).json()
     return body
@@ -119,17 +125,61 @@ async def test_silent_device_goes_offline_and_comes_back(
     app: FastAPI, organization: Organization, handle: Handle, presence: PresenceService
 ) -> None:
     made = await organization.make_device()
-    await handle(heard(organization.id, made, ago=59))
+    await handle(heard(organization.id, made, ago=50), watermark())
     assert (await organization.viewer.get(path_of(made))).json()["status"] == "online"
     await presence.sweep()
     assert (await status_of(organization, made))["status"] == "online"
     short = PresenceService(app.state.sessions, app.state.caches, offline_after_seconds=30)
+    await short.record({}, datetime.now(UTC))
     assert await short.sweep() >= 1
     assert (await organization.viewer.get(path_of(made))).json()["status"] == "offline"
     await presence.sweep()
     await handle(heard(organization.id, made))
     statuses = [event["data"].get("status") for event in await outbox_of(app, made["id"])]
     assert statuses == [None, "online", "offline", "online"]
+
+
+async def test_silence_counts_only_as_far_as_monitoring_service_can_tell(
+    app: FastAPI, organization: Organization, handle: Handle, presence: PresenceService
+) -> None:
+    """As in an outage: what was sent 100 s ago and later waits, and is told of little by little."""
+    made = await organization.make_device()
+    await handle(heard(organization.id, made, ago=100), watermark(ago=100))
+    for ago in (99, 45):
+        await presence.sweep()
+        assert (await status_of(organization, made))["status"] == "online"
+        await handle(watermark(ago=ago))
+    await handle(watermark(ago=30))
+    await presence.sweep()
+    assert (await status_of(organization, made))["status"] == "offline"
+    statuses = [event["data"].get("status") for event in await outbox_of(app, made["id"])]
+    assert statuses == [None, "online", "offline"]
+
+
+async def test_before_anything_is_known_of_the_others_no_silence_counts(
+    app: FastAPI, organization: Organization, handle: Handle
+) -> None:
+    """As after a restart of this service; what a device sent before is no proof of its silence, either."""
+    made = await organization.make_device()
+    await handle(heard(organization.id, made, ago=100), watermark(ago=100))
+    restarted = PresenceService(app.state.sessions, app.state.caches, offline_after_seconds=60)
+    assert await restarted.sweep() == 0
+    sighting = datetime.now(UTC) - timedelta(seconds=90)
+    assert await restarted.record({(organization.id, UUID(made["id"])): sighting}) == []
+    assert await restarted.sweep() == 0
+    assert (await status_of(organization, made))["status"] == "online"
+
+
+async def test_the_newest_watermark_counts_and_none_that_is_ahead_of_the_time(
+    app: FastAPI, organization: Organization, handle: Handle, presence: PresenceService
+) -> None:
+    silent, alive = await organization.make_device(), await organization.make_device()
+    await handle(heard(organization.id, silent, ago=100), watermark(ago=100))
+    await handle(heard(organization.id, alive, ago=5), watermark(ago=-3600), watermark(ago=3600))
+    await handle(watermark(ago=3600))
+    await presence.sweep()
+    assert (await status_of(organization, silent))["status"] == "offline"
+    assert (await status_of(organization, alive))["status"] == "online"
 
 
 async def test_sighting_counts_only_in_the_devices_own_organisation(
@@ -154,6 +204,7 @@ async def test_thousand_devices_are_heard_at_once(
     listed = await organization.viewer.get("/api/v1/devices/", params={"status": "online"})
     assert listed.json()["total"] == 1100
     short = PresenceService(app.state.sessions, app.state.caches, offline_after_seconds=40)
+    await short.record({}, datetime.now(UTC))
     assert await short.sweep() >= 1100
     listed = await organization.viewer.get("/api/v1/devices/", params={"status": "offline"})
     assert listed.json()["total"] == 1100
@@ -177,7 +228,7 @@ async def test_postgres_away_pauses_and_a_wrong_statement_does_not() -> None:
         def __init__(self, error: Exception) -> None:
             self.error = error
 
-        async def record(self, _: object) -> None:
+        async def record(self, *_: object) -> None:
             raise self.error
 
     event = heard(uuid4())

@@ -43,6 +43,14 @@ async def published_types_are(
     return seen == expected
 
 
+def presence(organization_id: UUID, *devices: str) -> TelemetryPresence:
+    """What monitoring-service publishes of devices, or with none of silence: that it would know otherwise."""
+    now = datetime.now(UTC)
+    seen = [DeviceSeen(id=UUID(device), last_seen=now) for device in devices]
+    data = PresenceData(devices=seen, watermark=None if seen else now)
+    return TelemetryPresence(source="test", subject="presence", organizationid=organization_id, data=data)
+
+
 async def test_worker_relays_events_and_follows_presence(
     settings: DeviceSettings, organization: Organization
 ) -> None:
@@ -59,20 +67,19 @@ async def test_worker_relays_events_and_follows_presence(
         await queue.bind("fleet.events", "device.#")
         async with running("device_service.worker", port, env) as client:
             made = await organization.make_device()
-            event = TelemetryPresence(
-                source="test",
-                subject="presence",
-                organizationid=organization.id,
-                data=PresenceData(devices=[DeviceSeen(id=UUID(made["id"]), last_seen=datetime.now(UTC))]),
-            )
-            await publisher.publish_event(event)
+            await publisher.publish_event(presence(organization.id, made["id"]))
 
             async def has(status: str) -> bool:
                 answer = await organization.viewer.get(path_of(made, "/status"))
                 return bool(answer.json()["status"] == status)
 
             await eventually(lambda: has("online"), timeout=90)
-            await eventually(lambda: has("offline"), timeout=90)
+
+            async def silent() -> bool:
+                await publisher.publish_event(presence(UUID(int=0)))
+                return await has("offline")
+
+            await eventually(silent, timeout=90)
             assert (await client.get("/metrics")).status_code == 200
             expected = ["device.registered", "device.status_changed", "device.status_changed"]
             await eventually(partial(published_types_are, queue, made["id"], expected, []), timeout=90)

@@ -189,7 +189,8 @@ async def test_what_waits_is_kept_whole_and_the_reading_of_another_is_stored(
     flooding, other = await fleet.device(), await fleet.device(uuid4())
     handler = worker.consumers["consume telemetry of devices"].handler
     assert isinstance(handler, TelemetryHandler)
-    handler._limit = limit
+    heard: list[Any] = []
+    handler._limit, handler._on_set_aside = limit, heard.extend
     large = [{"id": f"r{number}", "metrics": {"a": 1}} for number in range(600)]
     flood: list[Delivery] = [message(*large, device=flooding) for _ in range(3)]
     assert await handler(flood[:1]) == []
@@ -198,6 +199,7 @@ async def test_what_waits_is_kept_whole_and_the_reading_of_another_is_stored(
     failures = await handler([*flood[1:], quiet])
     assert [failure.delivery for failure in failures] == flood[1:]
     assert all(isinstance(failure.error, SetAside) for failure in failures)
+    assert [one["device_id"] for one in heard] == [flooding] * 2, "what waits says that it is not silent"
     assert await store.readings.count_documents({"device_id": other}) == 1
     await worker.excess.publish()
     assert await worker.consumers["consume excess of devices"].handler(flood[1:]) == []

@@ -41,6 +41,8 @@ REASON_HEADER = "x-fleet-reason"
 ORIGIN_HEADER = "x-fleet-queue"
 RECEIVED_HEADER = "x-fleet-received"
 """Epoch milliseconds at which a message was first seen by a consumer; keeps arrival time through retries."""
+WATERMARK_HEADER = "x-fleet-watermark"
+"""Of a mark, which monitoring-service sends behind the readings of a queue: when, in epoch milliseconds."""
 PROPERTIES_HEADER = "x-fleet-properties"
 """Of a message whose properties cannot be decoded: their first MAX_PROPERTIES_BYTES, raw, in base64."""
 MAX_PROPERTIES_BYTES = 16 * 1024

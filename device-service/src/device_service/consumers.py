@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from device_service.presence.service import PresenceService
+from device_service.presence.service import PresenceService, newest
 from device_service.sim_links.service import SimLinkService
 from device_service.throttling.service import ThrottlingService
 from fleet_contracts.events import FleetEvent, SimUpdated, TelemetryExcess, TelemetryPresence
@@ -17,11 +17,13 @@ class _Batch:
     """What a batch comes down to: only the newest state of each device and each SIM matters."""
 
     last_seen: dict[tuple[UUID, UUID], datetime] = field(default_factory=dict)
+    watermark: datetime | None = None
     excess: list[TelemetryExcess] = field(default_factory=list)
     links: dict[tuple[UUID, str], UUID | None] = field(default_factory=dict)
 
     def fold(self, event: FleetEvent) -> None:
         if isinstance(event, TelemetryPresence):
+            self.watermark = newest(self.watermark, event.data.watermark)
             for device in event.data.devices:
                 key = (event.owner, device.id)
                 self.last_seen[key] = max(self.last_seen.get(key, device.last_seen), device.last_seen)
@@ -45,7 +47,7 @@ class EventsConsumer:
         for event in events:
             batch.fold(event)
         with hold_while_unavailable():
-            await self._presence.record(batch.last_seen)
+            await self._presence.record(batch.last_seen, batch.watermark)
             await self._sim_links.apply(batch.links)
             for event in batch.excess:
                 self._throttling.enqueue(event.owner, event.data.devices)

@@ -5,7 +5,6 @@ from datetime import timedelta
 from functools import partial
 
 import httpx
-import structlog
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,8 +34,6 @@ from fleet_kit.redis_client import open_redis
 from fleet_kit.relay import OutboxRelay
 from fleet_kit.worker import Job, every, main, run_worker
 from fleet_kit.write_checks import postgres_writes
-
-log = structlog.get_logger(__name__)
 
 NAME = "device-worker"
 PURGE_EVERY_SECONDS = 3600
@@ -104,7 +101,7 @@ class Worker:
     def jobs(self) -> dict[str, Job]:
         """Every job by name."""
         rounds: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
-            "sweep": (self._config.device_sweep_every_seconds, self._sweep),
+            "sweep": (self._config.device_sweep_every_seconds, self._presence.sweep),
             "keep devices away": (KEEP_AWAY_SECONDS, self._throttling.keep_away),
             "count sessions": (COUNT_SESSIONS_SECONDS, self._census.count),
             "delete old events": (PURGE_EVERY_SECONDS, self._event_retention.sweep),
@@ -131,16 +128,6 @@ class Worker:
             "postgres writes": self._postgres_writes,
             "redis": self._redis.ping,
         }
-
-    async def _sweep(self) -> None:
-        # While sightings do not arrive, silence says nothing about the devices. That the consumer is not
-        # connected is so at every start; when it loses the broker, it says so itself.
-        try:
-            await self.consumer.check_receiving()
-        except ConnectionError as error:
-            log.info("not swept yet", reason=str(error))
-            return
-        await self._presence.sweep()
 
     async def _postgres(self) -> None:
         async with self._engine.connect() as connection:

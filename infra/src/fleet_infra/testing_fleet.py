@@ -19,6 +19,9 @@ from fleet_infra.progress import Steps
 from fleet_infra.servers.ports import free_ports
 from fleet_infra.settings import FleetSettings
 
+OFFLINE_AFTER_SECONDS = 15
+"""Of devices in the fleet of the tests, which wait for it."""
+
 
 def scratch_settings(**changes: Any) -> FleetSettings:
     """Settings on free ports; the environment and `.env` have no say in them."""
@@ -36,7 +39,7 @@ def scratch_fleet() -> Iterator[dict[str, Any]]:
         yield json.loads(Path(running).read_text(encoding="utf-8"))
         return
     layout = Layout(Layout.of_clone().root, Path(tempfile.mkdtemp(prefix="fleet-test-")) / ".fleet")
-    settings = scratch_settings(sim_devices=0)
+    settings = scratch_settings(sim_devices=0, device_offline_after_seconds=OFFLINE_AFTER_SECONDS)
     # Half of the default, since tests wait for it; longer than the 20 s for which the carrier has to answer.
     settings.of_services["SMS_SETTLED_SECONDS"] = "30"
     try:

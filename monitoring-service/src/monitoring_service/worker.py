@@ -38,6 +38,7 @@ from monitoring_service.store.slots import give_slots
 from monitoring_service.traffic.excess import ExcessPublisher
 from monitoring_service.traffic.service import Rate, TrafficLimit
 from monitoring_service.volumes.service import VolumePublisher
+from monitoring_service.watermark.service import WatermarkService
 
 NAME = "monitoring-worker"
 CHECKPOINT_SECONDS = 0.5
@@ -46,6 +47,7 @@ FOLD_SECONDS = 10
 RETENTION_SECONDS = 600
 VOLUMES_SECONDS = 10
 EXCESS_SECONDS = 0.25
+WATERMARK_SECONDS = 1
 VOLUMES_LATE_SECONDS = 120
 """How long an hour that is due may wait for its turn, and still be found by the worker after this one."""
 DEAD_BATCH_MESSAGES = 10
@@ -86,6 +88,7 @@ class Worker:
         sequence = StorageSequence(store)
         latest, presence = LatestProjection(store), PresencePublisher(publisher)
         projections = (latest.on_stored, presence.on_stored)
+        self.watermark = WatermarkService(store, publisher)
         self.volumes = VolumePublisher(store, publisher, gather=config.volume_gather_seconds)
         listeners = (*projections, self.volumes.on_stored, notifier)
         writer = ReadingWriter(store, sequence, listeners, kept=config.retention)
@@ -100,7 +103,7 @@ class Worker:
         handler = partial(
             TelemetryHandler, owners, writer, rejected, unknown_attempts=config.unknown_device_attempts
         )
-        telemetry = handler()
+        telemetry = handler(mark=self.watermark.mark(MONITORING_TELEMETRY, publisher))
         events = EventsConsumer(
             DirectoryService(store, EVERYTHING), EventLog(store, sequence, notifier), owners.forget
         )
@@ -112,7 +115,7 @@ class Worker:
                 Queue(DEVICES_TELEMETRY.dead), dead, of_devices=True, last=True
             ),
             "consume events": self._consumer(MONITORING_EVENTS, on_event_batch(events.handle)),
-            **self._of_devices(partial(handler, max_bytes=MAX_BYTES)),
+            **self._of_devices(partial(handler, max_bytes=MAX_BYTES, on_set_aside=presence.on_stored)),
         }
 
     def _of_devices(self, handler: Callable[..., TelemetryHandler]) -> dict[str, BatchConsumer]:
@@ -122,10 +125,11 @@ class Worker:
         self.excess = ExcessPublisher(
             limit, self.sequence, self._publishers.services, self._publishers.devices
         )
+        mark = self.watermark.mark(DEVICES_TELEMETRY, self._publishers.devices)
         excess = Queue(DEVICES_TELEMETRY.excess)
         return {
             "consume telemetry of devices": self._consumer(
-                DEVICES_TELEMETRY, handler(limit=limit), of_devices=True, backlog=backlog
+                DEVICES_TELEMETRY, handler(limit=limit, mark=mark), of_devices=True, backlog=backlog
             ),
             "consume excess of devices": self._consumer(
                 excess,
@@ -163,6 +167,7 @@ class Worker:
             "deleted devices": (RETENTION_SECONDS, self.deleted_devices.sweep),
             "retention": (RETENTION_SECONDS, self.retention.sweep),
             "excess": (EXCESS_SECONDS, self.excess.publish),
+            "watermark": (WATERMARK_SECONDS, self.watermark.send),
             "volumes": (VOLUMES_SECONDS, self.volumes.publish_due),
         }
         consumers = {name: consumer.run for name, consumer in self.consumers.items()}
@@ -180,9 +185,15 @@ class Worker:
             if not replayed:
                 await self.checkpoint.replay()
                 replayed = True
-            await self.checkpoint.advance()
+            await self.project()
 
         await self._repeat("projections", CHECKPOINT_SECONDS, once)()
+
+    async def project(self) -> None:
+        """Write the projections, and then tell how far they are; raises StoreError, PublishFailed."""
+        reached = self.watermark.reached
+        await self.checkpoint.advance()
+        await self.watermark.tell(reached)
 
     def _repeat(
         self, name: str, pause: float, job: Callable[[], Awaitable[object]]
@@ -242,7 +253,8 @@ async def run() -> None:
     stops = [consumer.stop for consumer in worker.consumers.values()]
     try:
         await run_worker(NAME, config, worker.jobs(), checks=checks, stops=stops)
-        await worker.checkpoint.advance()
+        await worker.project()
+        await worker.watermark.leave()
     finally:
         await publishers.close()
         await redis.aclose()

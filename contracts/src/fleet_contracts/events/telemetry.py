@@ -19,9 +19,16 @@ class DeviceSeen(Data):
 
 
 class PresenceData(Data):
-    """Devices of one organisation that were heard since the last such event."""
+    """Devices of one organisation that were heard since the last such event.
+
+    `watermark`: whatever had reached the broker before this moment is worked off, and its devices were named
+    in this event or an earlier one, for all organisations: silence counts only until then. It comes about
+    once a second, without devices and in an event of no organisation (the nil UUID); not while readings wait
+    or cannot be stored. It may come late or again: the newest one counts.
+    """
 
     devices: list[DeviceSeen]
+    watermark: Timestamp | None = None
 
 
 class DeviceVolume(Data):
@@ -49,7 +56,7 @@ class ExcessData(Data):
 
 
 class TelemetryPresence(OwnedEvent):
-    """Devices were heard; at most twice a second per organisation, of many devices in several events."""
+    """Devices were heard, or it is known until when others were not; of many devices in several events."""
 
     type: Literal["telemetry.presence"] = "telemetry.presence"
     data: PresenceData

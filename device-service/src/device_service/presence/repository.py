@@ -49,11 +49,13 @@ class PresenceRepository:
         return {row.id: row.status for row in await self._session.execute(statement)}
 
     async def update_last_seen(self, last_seen: LastSeen, *, online_since: datetime) -> list[DevicePresence]:
-        """Move `last_seen` forward, never back; online are those that sent a message since `online_since`."""
+        """Move `last_seen` forward, never back; online are those that sent a message since `online_since`.
+
+        One that is online stays so: what it sent is no proof of its silence afterwards.
+        """
         seen = _rows(last_seen)
-        status = case(
-            (seen.c.last_seen >= online_since, DeviceStatus.ONLINE.value), else_=DeviceStatus.OFFLINE.value
-        )
+        is_online = (seen.c.last_seen >= online_since) | (Device.status == DeviceStatus.ONLINE)
+        status = case((is_online, DeviceStatus.ONLINE.value), else_=DeviceStatus.OFFLINE.value)
         statement = (
             update(Device)
             .where(

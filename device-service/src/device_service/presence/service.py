@@ -12,42 +12,62 @@ SWEEP_LIMIT = 500
 """Devices set offline in one transaction."""
 
 
+def newest(*moments: datetime | None) -> datetime | None:
+    """The newest of those that are known."""
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
 class PresenceService:
-    """Turns sightings and silence into status; each in a transaction of its own."""
+    """Turns sightings and silence into status; each in a transaction of its own.
+
+    Silence counts up to the watermark only, which monitoring-service moves while it can tell: after that a
+    device may have sent something that waits. Before the first one came, nobody's silence counts.
+    """
 
     def __init__(self, sessions: Sessions, caches: Caches, *, offline_after_seconds: float) -> None:
         self._sessions, self._caches = sessions, caches
         self._offline_after = timedelta(seconds=offline_after_seconds)
+        self._watermark: datetime | None = None
 
-    async def record(self, last_seen: LastSeen) -> list[DevicePresence]:
-        """Take over sightings; the devices whose status changed. Repeated or late ones change nothing."""
-        if not last_seen:
-            return []
+    async def record(self, last_seen: LastSeen, watermark: datetime | None = None) -> list[DevicePresence]:
+        """Take over sightings, and that nobody else was heard until `watermark`.
+
+        The devices whose status changed. Repeated or late sightings change nothing.
+        """
+        watermark = newest(self._watermark, watermark)
+        changed = await self._record(last_seen, watermark) if last_seen else []
+        self._watermark = watermark
+        return changed
+
+    async def _record(self, last_seen: LastSeen, watermark: datetime | None) -> list[DevicePresence]:
         async with self._sessions.begin() as session:
             presence = PresenceRepository(session)
             before = await presence.lock(last_seen)
-            seen = await presence.update_last_seen(last_seen, online_since=self._online_since())
+            seen = await presence.update_last_seen(last_seen, online_since=self._online_since(watermark))
             changed = [device for device in seen if before[device.device_id] != device.status]
             await self._save_events(session, changed)
         await self._invalidate(changed)
         return changed
 
     async def sweep(self) -> int:
-        """Set offline what fell silent; how many devices that were."""
-        total = 0
-        while True:
+        """Set offline what was silent up to the watermark; how many devices that were."""
+        total, watermark = 0, self._watermark
+        while watermark is not None:
             async with self._sessions.begin() as session:
                 silent = await PresenceRepository(session).mark_offline(
-                    before=self._online_since(), limit=SWEEP_LIMIT
+                    before=self._online_since(watermark), limit=SWEEP_LIMIT
                 )
                 await self._save_events(session, silent)
             await self._invalidate(silent)
             total += len(silent)
             if len(silent) < SWEEP_LIMIT:
-                return total
+                break
+        return total
 
-    def _online_since(self) -> datetime:
-        return datetime.now(UTC) - self._offline_after
+    def _online_since(self, watermark: datetime | None) -> datetime:
+        # A clock that is ahead of ours, or was, must not make later silence count.
+        now = datetime.now(UTC)
+        return min(watermark or now, now) - self._offline_after
 
     async def _save_events(self, session: AsyncSession, changed: list[DevicePresence]) -> None:
         await Outbox(session).add(*(events.status_changed(device) for device in changed))

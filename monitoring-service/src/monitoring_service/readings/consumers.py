@@ -12,11 +12,12 @@ from fleet_kit.consumer import Failure
 from fleet_kit.failure_router import Delivery, RetryLater, SetAside
 from monitoring_service.directory.owner_cache import DeviceOwnerCache
 from monitoring_service.readings.models import reading_document
-from monitoring_service.readings.writer import MAX_VALUES, ReadingWriter, values_of
+from monitoring_service.readings.writer import MAX_VALUES, Listener, ReadingWriter, values_of
 from monitoring_service.rejected.models import RejectedMessage
 from monitoring_service.rejected.service import RejectedMessageService
 from monitoring_service.store.client import Document
 from monitoring_service.traffic.service import Message, MustWait, TrafficLimit
+from monitoring_service.watermark.marks import QueueMark
 
 UNKNOWN_DEVICE = "UNKNOWN_DEVICE"
 _YIELD_BYTES = 20_000
@@ -36,6 +37,7 @@ class _Batch:
     deleted: set[str]
     failures: list[Failure] = field(default_factory=list)
     rejected: list[RejectedMessage] = field(default_factory=list)
+    set_aside: list[Document] = field(default_factory=list)
     documents: deque[Document] = field(default_factory=deque)
     values: int = 0
     """Of the documents, see `values_of`."""
@@ -43,6 +45,11 @@ class _Batch:
     def add(self, document: Document) -> None:
         self.documents.append(document)
         self.values += values_of(document)
+
+    def put_aside(self, delivery: Delivery, device: str) -> None:
+        self.failures.append(Failure(delivery, SetAside()))
+        heard = {"organization_id": self.owners[device], "device_id": device}
+        self.set_aside.append(heard | {"received_at": delivery.received_at})
 
     def next_insert(self) -> list[Document]:
         """Take out the first documents, as many as one insert may hold."""
@@ -69,12 +76,22 @@ class TelemetryHandler:
         unknown_attempts: int,
         max_bytes: int | None = None,
         limit: TrafficLimit | None = None,
+        mark: QueueMark | None = None,
+        on_set_aside: Listener = lambda _: None,
     ) -> None:
+        """`mark`: of the queue. `on_set_aside` is told whose messages wait: who sends is not silent."""
         self._owners, self._writer, self._rejected = owners, writer, rejected
         self._unknown_attempts, self._max_bytes, self._limit = unknown_attempts, max_bytes, limit
+        self._mark, self._on_set_aside = mark, on_set_aside
 
     async def __call__(self, deliveries: list[Delivery]) -> Sequence[Failure]:
         """Store what is valid, list what is not; raises DependencyUnavailable while there is no store."""
+        if self._mark is None:
+            return await self._handle(deliveries)
+        async with self._mark.passing(deliveries) as readings:
+            return await self._handle(readings)
+
+    async def _handle(self, deliveries: list[Delivery]) -> Sequence[Failure]:
         devices = [device_id(delivery) for delivery in deliveries]
         named = {device for device in devices if device}
         owners = await self._owners.owners(named)
@@ -97,7 +114,7 @@ class TelemetryHandler:
             decoded = 0
             for delivery, device in zip(deliveries, devices, strict=True):
                 if device and must_wait(device):
-                    batch.failures.append(Failure(delivery, SetAside()))
+                    batch.put_aside(delivery, device)
                     continue
                 self._sort(delivery, device, batch)
                 decoded += len(delivery.body)
@@ -113,6 +130,7 @@ class TelemetryHandler:
         finally:
             await _ended(writing)
         await self._rejected.add(batch.rejected)
+        self._on_set_aside(batch.set_aside)
         return batch.failures
 
     def _sort(self, delivery: Delivery, device: str | None, batch: _Batch) -> None:

@@ -17,6 +17,7 @@ from monitoring_service.store.client import Store
 from monitoring_service.store.read_turns import ReadTurns
 from monitoring_service.store.reads import PIECE, SharedReads
 from monitoring_service.store.slots import slot_windows
+from monitoring_service.watermark.service import WatermarkQueries
 
 _QUICK_SECONDS = 0.2
 """What is counted so quickly is counted for every request."""
@@ -71,10 +72,12 @@ class CensusTaker:
             self._known[key] = counting.result()
 
     async def _count(self, scope: Scope, organization_id: UUID) -> Census:
-        began, since = time.monotonic(), datetime.now(UTC) - self._offline_after
+        began = time.monotonic()
         reads = SharedReads(self._turns, str(organization_id), seconds=_TURN_SECONDS)
         directory = DirectoryService(self._store, scope, reads)
         latest = LatestQueries(self._store, scope, reads)
+        heard_until = await WatermarkQueries(self._store, reads).heard_until(datetime.now(UTC))
+        since = heard_until - self._offline_after
         devices = online = 0
         windows = slot_windows(0, PIECE)
         while (piece := windows.next()) is not None:

@@ -92,6 +92,11 @@ class Store:
         return self.database["workers"]
 
     @property
+    def watermarks(self) -> Collection:
+        """Up to when each worker has worked off the queues of readings, and all of them together."""
+        return self.database["watermarks"]
+
+    @property
     def migrations(self) -> Collection:
         """What has been brought up to date for good; `_id` names it."""
         return self.database["migrations"]

@@ -1,0 +1,109 @@
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from fleet_contracts.events import PresenceData, TelemetryPresence
+from fleet_contracts.topology import Queue
+from fleet_kit.messaging import HEARTBEAT_SECONDS, Publisher
+from monitoring_service.store.client import Store, StoreError
+from monitoring_service.store.inserts import StoreUnavailable
+from monitoring_service.store.reads import Reads
+from monitoring_service.watermark.marks import QueueMark
+from monitoring_service.watermark.models import Note, of_fleet
+from monitoring_service.watermark.repository import WatermarkRepository
+
+HELD = timedelta(seconds=4 * HEARTBEAT_SECONDS)
+"""The broker takes back what a worker holds that has been silent for two heartbeats; more, to be sure."""
+RENEWED = timedelta(seconds=10)
+NO_ORGANIZATION = UUID(int=0)
+"""The watermark goes for all of them."""
+
+
+class WatermarkService:
+    """One worker's part in the watermark of the fleet."""
+
+    def __init__(self, store: Store, publisher: Publisher) -> None:
+        self._repository, self._publisher = WatermarkRepository(store), publisher
+        self._worker, self._marks, self._joined = uuid4().hex, list[QueueMark](), False
+        self._noted: datetime | None = None
+        self._told: datetime | None = None
+        self._renew_at = datetime.now(UTC)
+
+    def mark(self, queue: Queue, publisher: Publisher) -> QueueMark:
+        """The marks of one more queue."""
+        self._marks.append(QueueMark(queue, publisher, self._join))
+        return self._marks[-1]
+
+    async def send(self) -> None:
+        """Send a mark through each queue, and renew the note; raises StoreError, PublishFailed."""
+        if self._joined and datetime.now(UTC) >= self._renew_at:
+            await self._note(self._noted)
+        for mark in self._marks:
+            await mark.send()
+
+    @property
+    def reached(self) -> datetime | None:
+        """How far this worker is in all queues; None until it has met a mark in each."""
+        known = [mark.reached for mark in self._marks if mark.reached is not None]
+        return min(known) if known and len(known) == len(self._marks) else None
+
+    async def tell(self, reached: datetime | None) -> None:
+        """Tell how far the fleet is, now that what this worker handled until `reached` is told of.
+
+        Raises StoreError, PublishFailed, and then it is told again.
+        """
+        if not self._joined or reached is None or reached == self._told:
+            return
+        await self._note(reached)
+        await self._tell_fleet(reached)
+        self._told = reached
+
+    async def leave(self) -> None:
+        """Hold up nobody any longer, now that nothing is consumed; raises StoreError."""
+        if self._joined:
+            await self._note(self._noted, held=timedelta(0))
+
+    async def _tell_fleet(self, own: datetime) -> None:
+        others = [note for note in await self._repository.notes() if note.worker != self._worker]
+        watermark = of_fleet(own, others)
+        if watermark is None:
+            return
+        await self._publisher.publish_event(_event(watermark))
+        await self._repository.advance(watermark)
+        if gone := [note for note in others if note.holds_until < watermark]:
+            await self._repository.forget(gone)
+
+    async def _join(self) -> None:
+        """Before anything is given to this worker that others would not know of; raises StoreUnavailable."""
+        if self._joined:
+            return
+        try:
+            await self._note(None)
+        except StoreError as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        self._joined = True
+
+    async def _note(self, watermark: datetime | None, *, held: timedelta = HELD) -> None:
+        now = datetime.now(UTC)
+        await self._repository.write(Note(self._worker, watermark, now + held))
+        self._noted, self._renew_at = watermark, now + RENEWED
+
+
+class WatermarkQueries:
+    """The watermark of the fleet for those who ask."""
+
+    def __init__(self, store: Store, reads: Reads) -> None:
+        self._repository = WatermarkRepository(store, reads)
+
+    async def heard_until(self, now: datetime) -> datetime:
+        """Silence says something up to then; `now` before any worker has told how far it is."""
+        watermark = await self._repository.of_fleet()
+        return min(watermark or now, now)
+
+
+def _event(watermark: datetime) -> TelemetryPresence:
+    return TelemetryPresence(
+        source="monitoring-service",
+        subject="watermark",
+        organizationid=NO_ORGANIZATION,
+        data=PresenceData(devices=[], watermark=watermark),
+    )

@@ -1,0 +1,206 @@
+"""Up to when silence is known to be silence: marks in the queues, and what workers make of them together."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from fleet_contracts.events import TelemetryPresence
+from fleet_contracts.topology import (
+    DEVICES_TELEMETRY,
+    MONITORING_TELEMETRY,
+    TELEMETRY_EXCHANGE,
+    WATERMARK_HEADER,
+    telemetry_key,
+)
+from fleet_kit.testing import eventually
+from monitoring_service.readings.consumers import TelemetryHandler
+from monitoring_service.store.client import Store
+from monitoring_service.store.inserts import StoreUnavailable
+from monitoring_service.watermark.models import Note, of_fleet
+from monitoring_service.watermark.service import HELD, WatermarkService
+from monitoring_service.worker import Worker
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def note(name: str, watermark: float | None, holds_until: float) -> Note:
+    return Note(name, None if watermark is None else after(watermark), after(holds_until))
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "expected"),
+    [
+        (10, [], 10),
+        (10, [note("ahead", 11, 71)], 10),
+        (10, [note("slow", 4, 64)], 4),
+        (10, [note("new", None, 70)], None),
+        (10, [note("left", 4, 9)], 10),
+        (10, [note("left just now", 4, 10)], 4),
+        (80, [note("dead", 4, 64)], 80),
+        (80, [note("dead before it met a mark", None, 64)], 80),
+        (80, [note("slow", 60, 120), note("dead", 4, 64)], 4),
+        (80, [note("slow", 65, 125), note("dead", 4, 64)], 65),
+    ],
+)
+def test_the_fleet_is_as_far_as_the_last_worker_that_may_hold_something(
+    own: float, others: list[Note], expected: float | None
+) -> None:
+    assert of_fleet(after(own), others) == (None if expected is None else after(expected))
+
+
+class Broker:
+    """Confirms everything, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.events: list[TelemetryPresence] = []
+
+    async def publish_event(self, event: TelemetryPresence) -> None:
+        self.events.append(event)
+
+    @property
+    def watermarks(self) -> list[datetime | None]:
+        return [event.data.watermark for event in self.events]
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def make_worker(store: Store, broker: Broker) -> Any:
+    """One worker's part, which has been given something."""
+
+    async def make() -> WatermarkService:
+        made = WatermarkService(store, broker)  # type: ignore[arg-type]
+        await made._join()
+        return made
+
+    return make
+
+
+async def test_a_worker_that_stands_still_holds_the_watermark_until_it_is_gone(
+    make_worker: Any, broker: Broker, store: Store
+) -> None:
+    one, other = await make_worker(), await make_worker()
+    now = datetime.now(UTC).replace(microsecond=0)
+    await one.tell(now)
+    assert broker.watermarks == [], "nobody knows what the other was given"
+    await other.tell(now - timedelta(seconds=1))
+    await one.tell(now + timedelta(seconds=1))
+    assert broker.watermarks == [now - timedelta(seconds=1)] * 2
+    await other.leave()
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    await one.tell(later)
+    assert broker.watermarks[-1] == later
+    assert await store.watermarks.count_documents({}) == 2, "who is gone is forgotten"
+
+
+async def test_a_worker_that_was_killed_holds_the_watermark_no_longer_than_the_broker_needs(
+    make_worker: Any, broker: Broker
+) -> None:
+    killed, next_one = await make_worker(), await make_worker()
+    now = datetime.now(UTC).replace(microsecond=0)
+    await killed.tell(now)
+    await next_one.tell(now + HELD / 2)
+    await next_one.tell(now + HELD + timedelta(seconds=2))
+    assert broker.watermarks == [now, now + HELD + timedelta(seconds=2)]
+
+
+@asynccontextmanager
+async def consuming(worker: Worker) -> AsyncIterator[None]:
+    """The two queues of readings are worked off."""
+    consumers = [worker.consumers[name] for name in ("consume telemetry", "consume telemetry of devices")]
+    tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
+    try:
+        yield
+    finally:
+        for consumer in consumers:
+            await consumer.stop()
+        await asyncio.gather(*tasks)
+
+
+async def test_a_backlog_holds_the_watermark_until_it_is_stored(
+    fleet: Any, worker: Worker, store: Store, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.watermark, "_publisher", broker)
+    device, publishers = await fleet.device(), worker._publishers
+    forged = {WATERMARK_HEADER: int(time.time() + 3600) * 1000}
+    for publisher in (publishers.services, publishers.devices):
+        for _ in range(200):
+            body = json.dumps({"id": uuid4().hex, "metrics": {"value": 1}}).encode()
+            key = telemetry_key(device)
+            await publisher.publish(TELEMETRY_EXCHANGE, key, body, message_id="", headers=forged)
+    sent = datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)
+    await worker.watermark.send()
+    await worker.project()
+    assert (worker.watermark.reached, broker.events) == (None, []), "nothing is worked off yet"
+    async with consuming(worker):
+
+        async def told() -> bool:
+            await worker.project()
+            return any(moment and moment >= sent for moment in broker.watermarks)
+
+        await eventually(told, timeout=60)
+        assert await store.readings.count_documents({"device_id": device}) == 400
+    assert await store.rejected.count_documents({}) == 0, "a mark is no reading"
+    reached = (await store.watermarks.find_one({"_id": "fleet"}) or {})["watermark"]
+    assert sent <= reached < sent + timedelta(minutes=5), "only services send marks"
+
+
+async def test_a_mark_has_not_passed_while_the_readings_before_it_cannot_be_stored(
+    fleet: Any, worker: Worker, message: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = worker.consumers["consume telemetry"].handler
+    assert isinstance(handler, TelemetryHandler)
+    mark = handler._mark
+    assert mark is not None
+    sent: list[Any] = []
+
+    async def publish(*_: object, headers: dict[str, int], **more: object) -> None:
+        sent.append(headers)
+
+    monkeypatch.setattr(mark._publisher, "publish", publish)
+    await mark.send()
+    reading = message({"metrics": {"a": 1}}, device=await fleet.device())
+    marked = type(reading)(b"", MONITORING_TELEMETRY.name, None, sent[0], 0, datetime.now(UTC))
+
+    async def away(_: object) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(handler._writer, "put", away)
+        with pytest.raises(StoreUnavailable):
+            await handler([reading, marked])
+    assert mark.reached is None
+    assert await handler([reading, marked]) == []
+    assert mark.reached is not None
+
+
+async def test_who_is_online_is_counted_up_to_the_watermark(fleet: Any, message: Any, store: Store) -> None:
+    """As device-service does: while readings wait, nobody's silence counts."""
+    for ago in (100, 300):
+        received = datetime.now(UTC) - timedelta(seconds=ago)
+        device = await fleet.device()
+        await fleet.store(message({"metrics": {"a": 1}}, device=device, received_at=received))
+    await fleet.worker.checkpoint.advance()
+    assert (await fleet.get("/stats")).json()["online"] == 0
+    moment = datetime.now(UTC) - timedelta(seconds=90)
+    await store.watermarks.update_one({"_id": "fleet"}, {"$set": {"watermark": moment}}, upsert=True)
+    assert (await fleet.get("/stats")).json()["online"] == 1
+
+
+def test_both_queues_of_readings_have_marks(worker: Worker) -> None:
+    marked = {mark._queue.name for mark in worker.watermark._marks}
+    assert marked == {MONITORING_TELEMETRY.name, DEVICES_TELEMETRY.name}
