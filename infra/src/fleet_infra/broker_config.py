@@ -32,6 +32,12 @@ mqtt.allow_anonymous = false
 mqtt.vhost = {DEVICES_VHOST}
 mqtt.exchange = {TELEMETRY_EXCHANGE}
 mqtt.prefetch = 50
+# A device with keep-alive 0 whose network is gone leaves a session behind that only TCP can end. The kernel
+# says when (net.ipv4.tcp_keepalive_time, of containers in docker-compose.yml): the management API fails where
+# a listener has such options (raw) of its own.
+mqtt.tcp_listen_options.backlog = 128
+mqtt.tcp_listen_options.nodelay = true
+mqtt.tcp_listen_options.keepalive = true
 # Devices read only commands, so nobody reads what they ask to be retained; the store of it has no limit.
 mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
 
@@ -48,23 +54,9 @@ log.console.level = warning
 log.file = false
 """
 
-KEEPALIVE_IDLE_SECONDS = 120
-KEEPALIVE_PAUSE_SECONDS, KEEPALIVE_PROBES = 30, 4
-"""When a silent MQTT connection is asked whether its device is still there, and when it is given up."""
-
 ADVANCED = f"""
-%% A device with keep-alive 0 whose network is gone leaves a session behind that only TCP can end, and Linux
-%% takes hours for that: 6, 4 is TCP_KEEPIDLE; 6, 5 TCP_KEEPINTVL; 6, 6 TCP_KEEPCNT. The rest are defaults.
-%% The limits are RabbitMQ 4's; 3.10 would refuse them in rabbitmq.conf, and has max_message_size.
+%% Of RabbitMQ 4; RabbitMQ 3.10 would refuse them in rabbitmq.conf, and there max_message_size bounds MQTT.
 [{{rabbitmq_mqtt, [
-  {{tcp_listen_options, [
-    {{backlog, 128}},
-    {{nodelay, true}},
-    {{keepalive, true}},
-    {{raw, 6, 4, <<{KEEPALIVE_IDLE_SECONDS}:32/native>>}},
-    {{raw, 6, 5, <<{KEEPALIVE_PAUSE_SECONDS}:32/native>>}},
-    {{raw, 6, 6, <<{KEEPALIVE_PROBES}:32/native>>}}
-  ]}},
   {{max_packet_size_authenticated, {MAX_MQTT_PACKET_BYTES}}},
   {{max_session_expiry_interval_seconds, {SUBSCRIPTION_EXPIRES_SECONDS}}}
 ]}}].
