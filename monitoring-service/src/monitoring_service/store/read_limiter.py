@@ -1,8 +1,8 @@
-"""Whose turn it is to read the store: every organisation has its turns, whatever another one asks for.
+"""Who may read the store: every organisation may, whatever another one asks for.
 
-A request reads in short pieces, and each piece is one turn. An organisation has few turns at a time, so the
+A request reads in short pieces, and each takes a permit. An organisation has few permits at a time, so the
 queue for the store holds few pieces of each, and is worked off in its order: who asks a thousand questions
-waits behind its own. After a turn its organisation rests for as long as that took, and so never has all of
+waits behind its own. After a piece its organisation rests for as long as that took, and so never has all of
 the store.
 """
 
@@ -15,32 +15,32 @@ RETRY_AFTER_SECONDS = 2
 
 
 class QueriesBusy(Unavailable):
-    """No turn came in time, or too many are waited for already."""
+    """No permit came in time, or too many are waited for already."""
 
     default_code = "QUERIES_BUSY"
 
 
 @dataclass(slots=True)
 class _Own:
-    """Turns of one organisation; `users` hold or wait for one."""
+    """Permits of one organisation; `users` hold or wait for one."""
 
-    turns: asyncio.Semaphore
+    permits: asyncio.Semaphore
     users: int = 0
 
 
-class ReadTurns:
-    """Turns of one process.
+class ReadLimiter:
+    """Reads of one process.
 
-    `at_once`: turns under way at a time, `each`: those of one organisation, `waiting`: how many more it may
-    wait for, `rest`: its pause after a turn, as a multiple of the turn's time.
+    `at_once`: reads under way at a time, `each`: those of one organisation, `waiting`: how many more it may
+    have waiting, `rest`: its pause after a read, as a multiple of the read's time.
     """
 
     def __init__(self, *, at_once: int, each: int, waiting: int, rest: float) -> None:
-        self._turns, self._own = asyncio.Semaphore(at_once), dict[str, _Own]()
+        self._permits, self._own = asyncio.Semaphore(at_once), dict[str, _Own]()
         self._each, self._waiting, self._rest = each, waiting, rest
 
-    async def begin(self, organization: str, seconds: float) -> None:
-        """Wait for a turn, which `end` gives back; raises QueriesBusy when none comes within `seconds`."""
+    async def acquire(self, organization: str, seconds: float) -> None:
+        """Wait for a permit, which `release` gives back; raises QueriesBusy if none comes in `seconds`."""
         own = self._own.setdefault(organization, _Own(asyncio.Semaphore(self._each)))
         if own.users >= self._each + self._waiting:
             raise QueriesBusy(
@@ -50,7 +50,7 @@ class ReadTurns:
         own.users += 1
         try:
             async with asyncio.timeout(seconds):
-                await self._acquire(own)
+                await self._take(own)
         except TimeoutError:
             self._leave(organization)
             raise QueriesBusy(
@@ -61,21 +61,21 @@ class ReadTurns:
             self._leave(organization)
             raise
 
-    def end(self, organization: str, took: float) -> None:
-        """Give back a turn that took so many seconds."""
-        self._turns.release()
+    def release(self, organization: str, took: float) -> None:
+        """Give back the permit of a read that took so many seconds."""
+        self._permits.release()
         asyncio.get_running_loop().call_later(took * self._rest, self._rested, organization)
 
-    async def _acquire(self, own: _Own) -> None:
-        await own.turns.acquire()
+    async def _take(self, own: _Own) -> None:
+        await own.permits.acquire()
         try:
-            await self._turns.acquire()
+            await self._permits.acquire()
         except BaseException:
-            own.turns.release()
+            own.permits.release()
             raise
 
     def _rested(self, organization: str) -> None:
-        self._own[organization].turns.release()
+        self._own[organization].permits.release()
         self._leave(organization)
 
     def _leave(self, organization: str) -> None:
