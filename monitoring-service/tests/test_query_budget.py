@@ -113,7 +113,7 @@ async def test_an_organisation_that_asks_without_end_leaves_every_other_read_to_
     await asyncio.gather(*(read("modest") for _ in range(10)))
     assert order.count("greedy") <= 2 * order.count("modest") + 2
     await asyncio.gather(*greedy)
-    assert not limiter._own, "nothing is kept of who is gone"
+    assert not limiter._permits._own, "nothing is kept of who is gone"
 
 
 async def test_a_permit_that_nobody_waits_for_any_more_is_held_until_the_store_has_answered() -> None:

@@ -7,9 +7,9 @@ the store.
 """
 
 import asyncio
-from dataclasses import dataclass
 
 from fleet_kit.errors import Unavailable
+from fleet_kit.fair_semaphore import FairSemaphore
 
 RETRY_AFTER_SECONDS = 2
 
@@ -20,14 +20,6 @@ class QueriesBusy(Unavailable):
     default_code = "QUERIES_BUSY"
 
 
-@dataclass(slots=True)
-class _Own:
-    """Permits of one organisation; `users` hold or wait for one."""
-
-    permits: asyncio.Semaphore
-    users: int = 0
-
-
 class ReadLimiter:
     """Reads of one process.
 
@@ -36,50 +28,26 @@ class ReadLimiter:
     """
 
     def __init__(self, *, at_once: int, each: int, waiting: int, rest: float) -> None:
-        self._permits, self._own = asyncio.Semaphore(at_once), dict[str, _Own]()
+        self._permits = FairSemaphore(at_once, each=each)
         self._each, self._waiting, self._rest = each, waiting, rest
 
     async def acquire(self, organization: str, seconds: float) -> None:
         """Wait for a permit, which `release` gives back; raises QueriesBusy if none comes in `seconds`."""
-        own = self._own.setdefault(organization, _Own(asyncio.Semaphore(self._each)))
-        if own.users >= self._each + self._waiting:
+        users = self._permits.users_of(organization)
+        if users >= self._each + self._waiting:
             raise QueriesBusy(
-                f"your organisation waits for {own.users} queries already; ask fewer at a time",
+                f"your organisation waits for {users} queries already; ask fewer at a time",
                 retry_after=RETRY_AFTER_SECONDS,
             )
-        own.users += 1
         try:
             async with asyncio.timeout(seconds):
-                await self._take(own)
+                await self._permits.acquire(organization)
         except TimeoutError:
-            self._leave(organization)
             raise QueriesBusy(
                 "the store is busy with earlier queries; ask fewer at a time, or come again",
                 retry_after=RETRY_AFTER_SECONDS,
             ) from None
-        except BaseException:
-            self._leave(organization)
-            raise
 
     def release(self, organization: str, took: float) -> None:
         """Give back the permit of a read that took so many seconds."""
-        self._permits.release()
-        asyncio.get_running_loop().call_later(took * self._rest, self._rested, organization)
-
-    async def _take(self, own: _Own) -> None:
-        await own.permits.acquire()
-        try:
-            await self._permits.acquire()
-        except BaseException:
-            own.permits.release()
-            raise
-
-    def _rested(self, organization: str) -> None:
-        self._own[organization].permits.release()
-        self._leave(organization)
-
-    def _leave(self, organization: str) -> None:
-        own = self._own[organization]
-        own.users -= 1
-        if not own.users:
-            del self._own[organization]
+        self._permits.release(organization, rest=took * self._rest)
