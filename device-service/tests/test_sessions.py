@@ -17,7 +17,7 @@ from sqlalchemy import text
 from device_service.broker_sessions.management import DeviceSessions, broker_management
 from device_service.broker_sessions.service import (
     BROKER_REMEMBERS,
-    DEVICES_OF_A_TURN,
+    DEVICES_PER_ROUND,
     RETRY,
     SessionCloser,
 )
@@ -164,36 +164,36 @@ async def test_a_device_with_a_new_key_keeps_what_it_subscribed_to(
 async def test_a_broker_that_is_away_is_asked_again(
     app: FastAPI, organization: Organization, closer: SessionCloser
 ) -> None:
-    await revoked(organization, DEVICES_OF_A_TURN + 1)
+    await revoked(organization, DEVICES_PER_ROUND + 1)
     async with httpx.AsyncClient(base_url="http://127.0.0.1:1", timeout=1) as nobody:
         away = DeviceSessions(nobody, vhost="devices")
         with pytest.raises(httpx.ConnectError):
             await SessionCloser(app.state.sessions, away, app.state.authenticator.with_key).close_due()
-    assert len(await due_times(app)) == DEVICES_OF_A_TURN + 1
-    assert await closer.close_due() == DEVICES_OF_A_TURN + 1
+    assert len(await due_times(app)) == DEVICES_PER_ROUND + 1
+    assert await closer.close_due() == DEVICES_PER_ROUND + 1
 
 
-async def test_the_one_device_of_an_organisation_waits_for_one_turn_of_another_with_many(
+async def test_the_one_device_of_an_organisation_waits_for_one_round_of_another_with_many(
     organization: Organization, stranger: Organization, closer: SessionCloser, broker: Broker
 ) -> None:
-    many = await revoked(organization, 3 * DEVICES_OF_A_TURN)
+    many = await revoked(organization, 3 * DEVICES_PER_ROUND)
     (one,) = await revoked(stranger, 1)
     assert await closer.close_due() == len(many) + 1
-    assert broker.asked.index(one) <= DEVICES_OF_A_TURN
+    assert broker.asked.index(one) <= DEVICES_PER_ROUND
     assert sorted(broker.asked) == sorted([*many, one])
 
 
 async def test_an_organisation_whose_closings_hang_leaves_the_others_to_the_next_run(
     organization: Organization, stranger: Organization, closer: SessionCloser, broker: Broker
 ) -> None:
-    many = await revoked(organization, 2 * DEVICES_OF_A_TURN)
+    many = await revoked(organization, 2 * DEVICES_PER_ROUND)
     broker.slow.update(many)
     async with asyncio.TaskGroup() as runs:
         hanging = runs.create_task(closer.close_due())
-        await eventually(lambda: _asked(broker, DEVICES_OF_A_TURN))
+        await eventually(lambda: _asked(broker, DEVICES_PER_ROUND))
         (one,) = await revoked(stranger, 1)
         assert await closer.close_due() == 1
-        assert broker.asked[DEVICES_OF_A_TURN:] == [one]
+        assert broker.asked[DEVICES_PER_ROUND:] == [one]
         broker.released.set()
     assert hanging.result() == len(many)
 
@@ -201,19 +201,19 @@ async def test_an_organisation_whose_closings_hang_leaves_the_others_to_the_next
 async def test_what_was_never_closed_goes_before_what_is_closed_again(
     app: FastAPI, organization: Organization, closer: SessionCloser, broker: Broker
 ) -> None:
-    await revoked(organization, DEVICES_OF_A_TURN)
+    await revoked(organization, DEVICES_PER_ROUND)
     await closer.close_due()
     await execute(app, "UPDATE t_session_ends SET due_at = since")
     broker.asked.clear()
     (new,) = await revoked(organization, 1)
-    assert await closer.close_due() == DEVICES_OF_A_TURN + 1
+    assert await closer.close_due() == DEVICES_PER_ROUND + 1
     assert broker.asked[0] == new
 
 
 async def test_a_device_for_which_the_broker_fails_is_tried_again_and_costs_no_neighbour(
     app: FastAPI, organization: Organization, closer: SessionCloser, broker: Broker
 ) -> None:
-    devices = await revoked(organization, 2 * DEVICES_OF_A_TURN)
+    devices = await revoked(organization, 2 * DEVICES_PER_ROUND)
     broker.failing.add(devices[0])
     await closer.close_due()
     assert sorted(broker.asked) == sorted(devices), "each once"

@@ -15,7 +15,7 @@ from fleet_kit.scope import EVERYTHING
 from fleet_kit.testing import eventually
 from monitoring_service.directory.service import DirectoryService
 from monitoring_service.store.client import Store
-from monitoring_service.store.read_turns import ReadTurns
+from monitoring_service.store.read_limiter import ReadLimiter
 from monitoring_service.store.reads import READ_COST, BudgetedReads, ClientGone, PlainReads
 
 pytestmark = pytest.mark.attack
@@ -157,17 +157,17 @@ async def test_a_request_whose_client_has_left_reads_no_more(
     await eventually(ended, timeout=10)
 
 
-async def test_a_turn_that_comes_after_the_client_left_is_given_back() -> None:
-    turns = ReadTurns(at_once=2, each=1, waiting=5, rest=0)
+async def test_a_permit_that_comes_after_the_client_left_is_given_back() -> None:
+    limiter = ReadLimiter(at_once=2, each=1, waiting=5, rest=0)
 
     async def left() -> bool:
         return True
 
-    reads = BudgetedReads(turns, "a", documents=10, seconds=5, is_gone=left)
+    reads = BudgetedReads(limiter, "a", documents=10, seconds=5, is_gone=left)
     query: Any = None
     with pytest.raises(ClientGone):
         await reads.rows(query, 1)
-    await turns.begin("a", 5)
+    await limiter.acquire("a", 5)
 
 
 async def test_organisations_are_listed_whole_in_bounded_reads(

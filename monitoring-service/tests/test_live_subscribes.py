@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from monitoring_service.settings import Settings
-from monitoring_service.store.read_turns import ReadTurns
+from monitoring_service.store.read_limiter import ReadLimiter
 from monitoring_service.store.reads import PlainReads
 
 pytestmark = pytest.mark.attack
@@ -32,26 +32,26 @@ async def test_the_subscriptions_of_all_connections_of_a_user_have_one_rate(flee
     assert (await (await live(token=other)).subscribe(devices=[device]))["ok"], "another user"
 
 
-async def test_what_a_subscription_names_is_looked_up_in_the_turns_of_its_organisation(
+async def test_what_a_subscription_names_is_looked_up_within_the_permits_of_its_organisation(
     fleet: Any, live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices = [await fleet.device() for _ in range(3)]
-    client, begin, begun = await live(), ReadTurns.begin, list[str]()
+    client, acquire, asked = await live(), ReadLimiter.acquire, list[str]()
 
-    async def noted(self: ReadTurns, organization: str, seconds: float) -> None:
-        begun.append(organization)
-        await begin(self, organization, seconds)
+    async def noted(self: ReadLimiter, organization: str, seconds: float) -> None:
+        asked.append(organization)
+        await acquire(self, organization, seconds)
 
     async def refused(*_: Any) -> Any:
-        raise AssertionError("a read outside the turns")
+        raise AssertionError("a read without a permit")
 
-    monkeypatch.setattr(ReadTurns, "begin", noted)
+    monkeypatch.setattr(ReadLimiter, "acquire", noted)
     snapshot = fleet.app.state.feed._sequence.snapshot
     monkeypatch.setattr(fleet.app.state.feed._sequence, "snapshot", lambda: snapshot(PLAIN))
     monkeypatch.setattr(PlainReads, "rows", refused)
     assert (await client.subscribe(devices=devices))["ok"]
     assert (await client.subscribe(devices=[str(uuid4())]))["error"]["code"] == "DEVICE_NOT_FOUND"
-    assert set(begun) == {str(fleet.organization)}
+    assert set(asked) == {str(fleet.organization)}
 
 
 class _Direct:
@@ -69,7 +69,7 @@ PLAIN = _Direct()
 async def test_all_clients_of_an_organisation_may_come_back_at_once(
     fleet: Any, live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleet.app.state.read_turns, "_waiting", 0)
+    monkeypatch.setattr(fleet.app.state.read_limiter, "_waiting", 0)
     device = await fleet.device()
     clients = [await live(token=fleet.tokens.token(fleet.organization)) for _ in range(8)]
     answers = await asyncio.gather(*(one.subscribe(devices=[device]) for one in clients))

@@ -1,4 +1,4 @@
-"""No question of one organisation stalls the others: what one request may read, and whose turn it is."""
+"""No question of one organisation stalls the others: what one request may read, and who may read when."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from monitoring_service.settings import Settings
 from monitoring_service.store.client import open_store
-from monitoring_service.store.read_turns import QueriesBusy, ReadTurns
+from monitoring_service.store.read_limiter import QueriesBusy, ReadLimiter
 from monitoring_service.store.reads import BudgetedReads, QueryTimedOut
 
 pytestmark = pytest.mark.attack
@@ -62,7 +62,7 @@ async def test_one_interval_of_too_many_metrics_is_refused_unless_they_are_named
     assert [row["metrics"] for row in named] == [{"m3_1": 1, "m29_39": 1}]
 
 
-async def test_a_question_without_enough_time_is_answered_503_and_frees_its_turn(
+async def test_a_question_without_enough_time_is_answered_503_and_frees_its_permit(
     fleet: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = await fleet.device()
@@ -98,27 +98,27 @@ async def test_whoever_asks_too_much_at_once_is_told_so_and_others_are_answered(
     assert int(refused.headers["retry-after"]) > 0
 
 
-async def test_an_organisation_that_asks_without_end_leaves_every_other_turn_to_others() -> None:
-    turns = ReadTurns(at_once=2, each=1, waiting=1000, rest=0)
+async def test_an_organisation_that_asks_without_end_leaves_every_other_read_to_others() -> None:
+    limiter = ReadLimiter(at_once=2, each=1, waiting=1000, rest=0)
     order: list[str] = []
 
-    async def turn(name: str) -> None:
-        await turns.begin(name, 60)
+    async def read(name: str) -> None:
+        await limiter.acquire(name, 60)
         order.append(name)
         await asyncio.sleep(0)
-        turns.end(name, 0)
+        limiter.release(name, 0)
 
-    greedy = [asyncio.create_task(turn("greedy")) for _ in range(100)]
+    greedy = [asyncio.create_task(read("greedy")) for _ in range(100)]
     await asyncio.sleep(0)
-    await asyncio.gather(*(turn("modest") for _ in range(10)))
+    await asyncio.gather(*(read("modest") for _ in range(10)))
     assert order.count("greedy") <= 2 * order.count("modest") + 2
     await asyncio.gather(*greedy)
-    assert not turns._own, "nothing is kept of who is gone"
+    assert not limiter._permits._own, "nothing is kept of who is gone"
 
 
-async def test_a_turn_that_nobody_waits_for_any_more_is_held_until_the_store_has_answered() -> None:
-    turns = ReadTurns(at_once=2, each=1, waiting=5, rest=0)
-    reads, answer = BudgetedReads(turns, "a", documents=10, seconds=0.05), asyncio.Event()
+async def test_a_permit_that_nobody_waits_for_any_more_is_held_until_the_store_has_answered() -> None:
+    limiter = ReadLimiter(at_once=2, each=1, waiting=5, rest=0)
+    reads, answer = BudgetedReads(limiter, "a", documents=10, seconds=0.05), asyncio.Event()
 
     class Slow:
         def limit(self, _: int) -> "Slow":
@@ -131,9 +131,9 @@ async def test_a_turn_that_nobody_waits_for_any_more_is_held_until_the_store_has
     with pytest.raises(QueryTimedOut):
         await reads.rows(Slow(), 10)
     with pytest.raises(QueriesBusy):
-        await turns.begin("a", 0.01)
+        await limiter.acquire("a", 0.01)
     answer.set()
-    await turns.begin("a", 60)
+    await limiter.acquire("a", 60)
 
 
 def test_settings_that_leave_no_room_for_others_are_refused(settings: Settings) -> None:

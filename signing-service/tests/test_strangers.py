@@ -58,7 +58,7 @@ async def fill(app: FastAPI, tasks: list[asyncio.Task[Any]]) -> None:
     tasks += [asyncio.create_task(come(number)) for number in range(STRANGERS_PLACES + 4)]
 
     async def full() -> bool:
-        return pool._taken.total() == STRANGERS_PLACES
+        return pool._permits.users == STRANGERS_PLACES
 
     await eventually(full)
 

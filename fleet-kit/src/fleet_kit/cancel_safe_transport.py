@@ -2,7 +2,7 @@
 
 httpcore forgets a connection that it has given to a request which is cancelled before it uses it (so does a
 request that has waited too long for a connection): the pool counts it for ever, and after enough of them
-every call ends with PoolTimeout. So requests wait for their turn here, never in the pool, and one that is
+every call ends with PoolTimeout. So requests wait for a permit here, never in the pool, and one that is
 given up ends only while it waits for the network, where httpcore closes what it leaves.
 """
 
@@ -17,12 +17,12 @@ class CancelSafeTransport(httpx.AsyncBaseTransport):
     """`pool` with at most `connections` requests in it at the same time, as many as it has connections."""
 
     def __init__(self, pool: httpx.AsyncBaseTransport, connections: int) -> None:
-        self._pool, self._turns = pool, asyncio.Semaphore(connections)
+        self._pool, self._permits = pool, asyncio.Semaphore(connections)
         self._ending = set[asyncio.Task[None]]()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """See httpx.AsyncBaseTransport."""
-        await self._wait_for_turn(request)
+        await self._wait_for_permit(request)
         exchange = _Exchange()
         request.extensions = {**request.extensions, "trace": exchange.trace}
         call = asyncio.create_task(self._pool.handle_async_request(request))
@@ -33,7 +33,7 @@ class CancelSafeTransport(httpx.AsyncBaseTransport):
             self._finish(self._ended(call))
             raise
         except BaseException:
-            self._turns.release()
+            self._permits.release()
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _Body(response.stream, self, exchange)
@@ -50,10 +50,10 @@ class CancelSafeTransport(httpx.AsyncBaseTransport):
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._pool.aclose()
 
-    async def _wait_for_turn(self, request: httpx.Request) -> None:
+    async def _wait_for_permit(self, request: httpx.Request) -> None:
         try:
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("pool")):
-                await self._turns.acquire()
+                await self._permits.acquire()
         except TimeoutError as error:
             raise httpx.PoolTimeout("all connections are in use", request=request) from error
 
@@ -70,13 +70,13 @@ class CancelSafeTransport(httpx.AsyncBaseTransport):
             if not call.cancelled() and call.exception() is None:
                 await call.result().aclose()
         finally:
-            self._turns.release()
+            self._permits.release()
 
     async def _closed(self, body: "_Body") -> None:
         try:
             await body.close()
         finally:
-            self._turns.release()
+            self._permits.release()
 
 
 class _Exchange:

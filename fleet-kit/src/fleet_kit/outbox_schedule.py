@@ -1,4 +1,4 @@
-"""Which events of the outbox are sent next: every organisation has its turn."""
+"""Which events of the outbox are sent next: organisations take turns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,20 +21,20 @@ _NEXT = text(
         )
         FROM owners WHERE owners.owner IS NOT NULL
     )
-    SELECT turn.id, turn.event_id, turn.type, turn.aggregate, turn.body, turn.request_id
+    SELECT chosen.id, chosen.event_id, chosen.type, chosen.aggregate, chosen.body, chosen.request_id
     FROM owners CROSS JOIN LATERAL (
         SELECT * FROM t_outbox AS waiting
         WHERE waiting.bucket = :bucket AND waiting.sent_at IS NULL AND waiting.owner = owners.owner
         ORDER BY waiting.id
         LIMIT (SELECT greatest(:most / count(owner), 1) FROM owners)
-    ) AS turn
+    ) AS chosen
     WHERE (
         SELECT earlier.id FROM t_outbox AS earlier
-        WHERE earlier.aggregate = turn.aggregate AND earlier.sent_at IS NULL AND earlier.id < turn.id
-            AND earlier.owner <> turn.owner
+        WHERE earlier.aggregate = chosen.aggregate AND earlier.sent_at IS NULL AND earlier.id < chosen.id
+            AND earlier.owner <> chosen.owner
         LIMIT 1
     ) IS NULL
-    ORDER BY turn.id LIMIT :most
+    ORDER BY chosen.id LIMIT :most
     """
 )
 

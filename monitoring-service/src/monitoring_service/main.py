@@ -31,7 +31,7 @@ from monitoring_service.stats.census import CensusTaker
 from monitoring_service.stats.service import StatsQueries
 from monitoring_service.store.client import Store, StoreError, open_store
 from monitoring_service.store.counts import Counts
-from monitoring_service.store.read_turns import ReadTurns
+from monitoring_service.store.read_limiter import ReadLimiter
 from monitoring_service.store.sequence import StorageSequence
 
 NAME = "monitoring-service"
@@ -54,13 +54,13 @@ def _rest(settings: Settings) -> tuple[FastAPI, SocketIoTransport]:
         )
         sequence = StorageSequence(store)
         counts = Counts(store, sequence)
-        turns = _turns(settings)
-        feed = _feed(settings, store, sequence, counts, turns, transport)
+        limiter = _read_limiter(settings)
+        feed = _feed(settings, store, sequence, counts, limiter, transport)
 
         async with open_clients(settings, NAME, on_revoked=feed.drop_revoked) as clients:
             state = app.state
             state.settings, state.store, state.counts, state.feed = settings, store, counts, feed
-            state.read_turns, state.stats = turns, _stats(settings, store, counts, turns)
+            state.read_limiter, state.stats = limiter, _stats(settings, store, counts, limiter)
             state.verifier, state.redis = clients.verifier, clients.redis
             state.checks = {"store": store.check}
             connect_handlers(transport, feed, clients.verifier, _subscribe_rate(settings))
@@ -103,8 +103,8 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         await task
 
 
-def _turns(settings: Settings) -> ReadTurns:
-    return ReadTurns(
+def _read_limiter(settings: Settings) -> ReadLimiter:
+    return ReadLimiter(
         at_once=settings.query_reads_at_once,
         each=settings.query_reads_per_organization,
         waiting=settings.query_waiting_per_organization,
@@ -112,9 +112,11 @@ def _turns(settings: Settings) -> ReadTurns:
     )
 
 
-def _stats(settings: Settings, store: Store, counts: Counts, turns: ReadTurns) -> StatsQueries:
+def _stats(settings: Settings, store: Store, counts: Counts, limiter: ReadLimiter) -> StatsQueries:
     offline_after = timedelta(seconds=settings.device_offline_after_seconds)
-    return StatsQueries(store, counts, CensusTaker(store, turns, offline_after), settings.rejected_retention)
+    return StatsQueries(
+        store, counts, CensusTaker(store, limiter, offline_after), settings.rejected_retention
+    )
 
 
 def _neighbours(settings: Settings) -> dict[str, str]:
@@ -134,7 +136,7 @@ def _feed(
     store: Store,
     sequence: StorageSequence,
     counts: Counts,
-    turns: ReadTurns,
+    limiter: ReadLimiter,
     transport: SocketIoTransport,
 ) -> LiveFeed:
     kept = timedelta(days=min(settings.live_retention_days, settings.telemetry_retention_days))
@@ -143,7 +145,7 @@ def _feed(
         sequence,
         transport,
         ResumeLimit(counts, kept=kept, most=settings.live_catch_up_readings),
-        turns,
+        limiter,
         queue_packets=settings.live_queue_packets,
         slow_seconds=settings.live_slow_seconds,
     )

@@ -102,16 +102,16 @@ async def test_what_keeps_everybody_from_being_evaluated_is_tried_again(fleet: F
 
 
 async def test_a_step_waits_for_at_most_one_step_of_each_other_organisation() -> None:
-    turns, order = FairScheduler(1), []
+    scheduler, order = FairScheduler(1), []
     first, second, third = uuid4(), uuid4(), uuid4()
 
     async def work(who: Any, steps: int) -> None:
-        async with turns.of(who) as turn:
+        async with scheduler.of(who) as slot:
             for _ in range(steps):
                 order.append(who)
-                await turn.give_way()
+                await slot.give_way()
 
-    async with turns.of(uuid4()):
+    async with scheduler.of(uuid4()):
         greedy = [work(first, 5) for _ in range(3)]
         tasks = [asyncio.create_task(one) for one in (*greedy, work(second, 3), work(third, 3))]
         await asyncio.sleep(0)  # all of them wait now
@@ -120,15 +120,15 @@ async def test_a_step_waits_for_at_most_one_step_of_each_other_organisation() ->
     assert order[9:] == [first] * 12
 
 
-async def test_a_turn_that_is_given_up_while_it_waits_keeps_nobody_waiting() -> None:
-    turns, one, other = FairScheduler(1), uuid4(), uuid4()
+async def test_a_slot_that_is_given_up_while_it_waits_keeps_nobody_waiting() -> None:
+    scheduler, one, other = FairScheduler(1), uuid4(), uuid4()
     inside, leave_it = asyncio.Event(), asyncio.Event()
 
     async def hold(who: Any) -> Slot:
-        async with turns.of(who) as turn:
+        async with scheduler.of(who) as slot:
             inside.set()
             await leave_it.wait()
-            return turn
+            return slot
 
     holds = asyncio.create_task(hold(one))
     await inside.wait()

@@ -23,8 +23,8 @@ from fleet_kit.database import Sessions
 log = structlog.get_logger(__name__)
 BROKER_REMEMBERS = timedelta(seconds=10)
 """How long the broker remembers what a device may do: `auth_cache.cache_ttl` in its configuration."""
-DEVICES_OF_A_TURN = 8
-"""So many devices of an organisation are closed at the same time; then another organisation has its turn."""
+DEVICES_PER_ROUND = 8
+"""So many devices of an organisation are closed at the same time; then another organisation's are."""
 RETRY = timedelta(seconds=10)
 """A device for which the broker answers with an error, or not at all, is tried again after so long."""
 _FADED = BROKER_REMEMBERS + timedelta(seconds=2)
@@ -66,7 +66,7 @@ class SessionCloser:
         total = 0
         while (organization_id := await self._choose()) is not None:
             try:
-                number = await self._turn(organization_id)
+                number = await self._close_some(organization_id)
             finally:
                 self._in_hand.discard(organization_id)
             if not number:  # Another worker has them.
@@ -86,12 +86,12 @@ class SessionCloser:
                     return found
             return None
 
-    async def _turn(self, organization_id: UUID) -> int:
+    async def _close_some(self, organization_id: UUID) -> int:
         """Close some devices of an organisation; how many that were."""
         now = datetime.now(UTC)
         async with self._sessions.begin() as session:
             terminations = SessionTerminationRepository(session)
-            claims = await terminations.claim(organization_id, now, now + _LEASE, DEVICES_OF_A_TURN)
+            claims = await terminations.claim(organization_id, now, now + _LEASE, DEVICES_PER_ROUND)
         last = {claim.device_id for claim in claims if claim.since + _FADED <= now}
         without_key = last.difference(await self._with_key(last)) if last else set()
         errors = await asyncio.gather(*(self._end(claim.device_id, without_key) for claim in claims))

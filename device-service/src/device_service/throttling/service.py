@@ -33,7 +33,7 @@ THROTTLED = Counter(
 )
 MAX_WAITING = 1000
 """Devices that wait to be kept away; a further one is named again if it goes on."""
-DEVICES_OF_A_TURN = 5
+DEVICES_PER_ROUND = 5
 
 
 class ThrottlingService:
@@ -61,12 +61,12 @@ class ThrottlingService:
         while self._waiting:
             organization_id, waiting = next(iter(self._waiting.items()))
             del self._waiting[organization_id]
-            turn = list(waiting)[:DEVICES_OF_A_TURN]
-            for device_id in turn:
+            some = list(waiting)[:DEVICES_PER_ROUND]
+            for device_id in some:
                 del waiting[device_id]
             if waiting:  # behind the others
                 self._waiting[organization_id] = waiting
-            for device_id in turn:
+            for device_id in some:
                 await self._keep_away(organization_id, device_id)
 
     async def _keep_away(self, organization_id: UUID, device_id: UUID) -> None:

@@ -3,7 +3,7 @@
 The feed is never pushed from a consumer's memory: each process reads the store in the order of its sequence,
 up to where nothing can be stored any more, and sends on what is new. Coming back with a cursor is the same
 read, begun earlier. A client that does not keep up is not fed until it has drained, resumes from its own
-cursor in the turns of its organisation, and is dropped when it does not drain.
+cursor within the permits of its organisation, and is dropped when it does not drain.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from monitoring_service.live.resume_limit import ResumeLimit
 from monitoring_service.live.schemas import Subscribe
 from monitoring_service.live.subscriptions import resolve_target
 from monitoring_service.store.client import Document, Store, StoreError
-from monitoring_service.store.read_turns import ReadTurns
+from monitoring_service.store.read_limiter import ReadLimiter
 from monitoring_service.store.reads import Reads, SharedReads
 from monitoring_service.store.sequence import StorageSequence
 
@@ -31,8 +31,8 @@ DROPPED = Counter("monitoring_live_dropped", "Live clients dropped because they 
 SHORT_RANGE = 5_000_000
 """A client less than five seconds behind is fed together with the others."""
 _DRAIN_SECONDS = 0.1
-_TURN_SECONDS = 30.0
-"""Longest wait for one read of a client that catches up, its turn included."""
+_READ_SECONDS = 30.0
+"""Longest wait for one read of a client that catches up, the wait for its permit included."""
 _EMPTY = 60_000_000
 """In a store that holds nothing yet a client begins a minute ago, in case clocks differ."""
 
@@ -46,7 +46,7 @@ class LiveFeed:
         sequence: StorageSequence,
         transport: ClientConnections,
         resume_limit: ResumeLimit,
-        turns: ReadTurns,
+        limiter: ReadLimiter,
         *,
         queue_packets: int,
         slow_seconds: float,
@@ -57,7 +57,7 @@ class LiveFeed:
             transport,
             resume_limit,
         )
-        self._repository, self._turns = FeedRepository(store), turns
+        self._repository, self._limiter = FeedRepository(store), limiter
         self._queue_packets, self._slow_seconds = queue_packets, slow_seconds
         self._clients: dict[str, LiveClient] = {}
         self._behind: dict[str, asyncio.Task[None]] = {}
@@ -201,7 +201,7 @@ class LiveFeed:
                 await asyncio.sleep(0.5)
 
     def _reads_of(self, client: LiveClient) -> SharedReads:
-        return SharedReads(self._turns, str(client.principal.organization_id), seconds=_TURN_SECONDS)
+        return SharedReads(self._limiter, str(client.principal.organization_id), seconds=_READ_SECONDS)
 
     async def _send_gap(self, client: LiveClient, reads: Reads) -> None:
         stable = (await self._sequence.snapshot()).stable

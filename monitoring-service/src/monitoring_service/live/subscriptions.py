@@ -7,7 +7,7 @@ from fleet_kit.scope import Scope
 from monitoring_service.directory.service import DirectoryService
 from monitoring_service.live.schemas import Subscribe
 from monitoring_service.store.client import Document, Store
-from monitoring_service.store.read_turns import QueriesBusy
+from monitoring_service.store.read_limiter import QueriesBusy
 from monitoring_service.store.reads import Query, Reads
 
 _TRIES, _PAUSE_SECONDS = 20, 0.25

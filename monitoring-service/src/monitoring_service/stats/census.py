@@ -1,7 +1,7 @@
 """How many devices there are and how many are online, counted piece by piece.
 
-No index holds these numbers, so they are counted, in their organisation's turns; what took long is remembered
-for longer, and shown a while longer still until it is counted anew.
+No index holds these numbers, so they are counted, by permits of their organisation; what took long is
+remembered for longer, and shown a while longer still until it is counted anew.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from fleet_kit.scope import Scope
 from monitoring_service.directory.service import DirectoryService
 from monitoring_service.latest.service import LatestQueries
 from monitoring_service.store.client import Store
-from monitoring_service.store.read_turns import ReadTurns
+from monitoring_service.store.read_limiter import ReadLimiter
 from monitoring_service.store.reads import PIECE, SharedReads
 from monitoring_service.store.slots import slot_windows
 from monitoring_service.watermark.service import WatermarkQueries
@@ -26,7 +26,7 @@ _REMEMBER = 5
 _PATIENCE_SECONDS = 1.0
 """So long a request waits for a new count where there is an old one."""
 _FORGET_SECONDS = 3600.0
-_TURN_SECONDS = 30.0
+_READ_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,15 @@ class Census:
 class CensusTaker:
     """Counts each organisation once at a time, whoever asks."""
 
-    def __init__(self, store: Store, turns: ReadTurns, offline_after: timedelta) -> None:
-        self._store, self._turns, self._offline_after = store, turns, offline_after
+    def __init__(self, store: Store, limiter: ReadLimiter, offline_after: timedelta) -> None:
+        self._store, self._limiter, self._offline_after = store, limiter, offline_after
         self._known: dict[UUID | None, Census] = {}
         self._counting: dict[UUID | None, asyncio.Task[Census]] = {}
 
     async def read(self, scope: Scope, organization_id: UUID, seconds: float) -> Census | None:
         """The newest figures, None if there are none after so many seconds; raises StoreError, QueriesBusy.
 
-        `organization_id` is the one whose turns are used.
+        `organization_id` is the one whose permits are used.
         """
         key, known = scope.organization_id, self._known.get(scope.organization_id)
         if known is not None and known.fresh_until > time.monotonic():
@@ -73,7 +73,7 @@ class CensusTaker:
 
     async def _count(self, scope: Scope, organization_id: UUID) -> Census:
         began = time.monotonic()
-        reads = SharedReads(self._turns, str(organization_id), seconds=_TURN_SECONDS)
+        reads = SharedReads(self._limiter, str(organization_id), seconds=_READ_SECONDS)
         directory = DirectoryService(self._store, scope, reads)
         latest = LatestQueries(self._store, scope, reads)
         heard_until = await WatermarkQueries(self._store, reads).heard_until(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Reading the store: at once for the service's own work, in turns and within a budget for a request.
+"""Reading the store: at once for the service's own work, by permit and within a budget for a request.
 
 Every read says how many documents it takes at most: a process holds them all in memory.
 """
@@ -13,7 +13,7 @@ import pymongo
 
 from fleet_kit.errors import Unavailable
 from monitoring_service.store.client import Collection, Document
-from monitoring_service.store.read_turns import RETRY_AFTER_SECONDS, ReadTurns
+from monitoring_service.store.read_limiter import RETRY_AFTER_SECONDS, ReadLimiter
 
 PIECE = 150
 """Documents that one read of a request should answer with: what others may have to wait behind."""
@@ -87,7 +87,7 @@ class ClientGone(Unavailable):
 
 
 class SharedReads:
-    """Reads that take their organisation's turn; nothing bounds how many."""
+    """Reads that each take a permit of their organisation; nothing bounds how many."""
 
     @property
     def exhausted(self) -> bool:
@@ -95,27 +95,27 @@ class SharedReads:
         return False
 
     def __init__(
-        self, turns: ReadTurns, organization: str, *, seconds: float, store_seconds: float = 10.0
+        self, limiter: ReadLimiter, organization: str, *, seconds: float, store_seconds: float = 10.0
     ) -> None:
-        """`seconds`: longest time of a read, its turn included; `store_seconds`: of the store's answer."""
-        self._turns, self._organization, self.seconds = turns, organization, seconds
+        """`seconds`: longest time of a read, waiting included; `store_seconds`: of the store's answer."""
+        self._limiter, self._organization, self.seconds = limiter, organization, seconds
         self._store_seconds = store_seconds
 
     async def rows(self, query: Query, most: int) -> list[Document]:
         """See Reads; raises StoreError, QueriesBusy, QueryTimedOut.
 
-        The caller is freed when the time is over. The turn is not, before the store has answered.
+        The caller is freed when the time is over. The permit is not, before the store has answered.
         """
         left = self._left()
         ends = time.monotonic() + left
-        await self._turns.begin(self._organization, left)
+        await self._limiter.acquire(self._organization, left)
         began = time.monotonic()
         try:
             await self._check_client()
             with pymongo.timeout(min(self._store_seconds, max(0.01, ends - began))):
                 answer = asyncio.ensure_future(query.limit(most).to_list(most))
         except BaseException:
-            self._turns.end(self._organization, 0)
+            self._limiter.release(self._organization, 0)
             raise
         answer.add_done_callback(lambda done: self._answered(done, began))
         await asyncio.wait({answer}, timeout=ends - began)
@@ -133,7 +133,7 @@ class SharedReads:
         failed = answer.cancelled() or answer.exception() is not None
         # What found next to nothing was a matter of a millisecond, and a silence is crossed by many of these.
         dear = failed or len(answer.result()) > READ_COST
-        self._turns.end(self._organization, time.monotonic() - began if dear else 0)
+        self._limiter.release(self._organization, time.monotonic() - began if dear else 0)
 
 
 class BudgetedReads(SharedReads):
@@ -141,7 +141,7 @@ class BudgetedReads(SharedReads):
 
     def __init__(
         self,
-        turns: ReadTurns,
+        limiter: ReadLimiter,
         organization: str,
         *,
         documents: int,
@@ -150,7 +150,7 @@ class BudgetedReads(SharedReads):
         is_gone: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         """`is_gone`: whether the client has left; then nothing more is read."""
-        super().__init__(turns, organization, seconds=seconds, store_seconds=store_seconds)
+        super().__init__(limiter, organization, seconds=seconds, store_seconds=store_seconds)
         self.documents, self._is_gone = documents, is_gone
         self._used = self._found = 0
         self._deadline = time.monotonic() + seconds

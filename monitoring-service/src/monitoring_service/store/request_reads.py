@@ -12,7 +12,7 @@ async def _request_reads(user: CurrentUser, request: Request) -> BudgetedReads:
     state = request.app.state
     settings = state.settings
     return BudgetedReads(
-        state.read_turns,
+        state.read_limiter,
         str(user.organization_id),
         documents=settings.query_readings,
         seconds=settings.query_seconds,

@@ -3,8 +3,6 @@
 The edges (request, job, action) say it once; whatever they start inherits it.
 """
 
-import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -34,22 +32,3 @@ def share_of(organization_id: UUID | None) -> Iterator[None]:
         yield
     finally:
         _share.reset(token)
-
-
-class Queues:
-    """Queues by name, each as long as somebody is in it; first come, first served."""
-
-    def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._members: Counter[str] = Counter()
-
-    @contextmanager
-    def member(self, queue: str) -> Iterator[asyncio.Lock]:
-        """The lock in which a member of the queue waits."""
-        self._members[queue] += 1
-        try:
-            yield self._locks.setdefault(queue, asyncio.Lock())
-        finally:
-            self._members[queue] -= 1
-            if not self._members[queue]:
-                del self._members[queue], self._locks[queue]

@@ -21,13 +21,15 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from fleet_kit.fair_semaphore import FairSemaphore
 from fleet_kit.redis_guard import RedisGuard, RedisUnavailable
 from sim_service.carrier import metrics
 from sim_service.carrier.errors import CarrierRateLimited
-from sim_service.carrier.fair_share import Queues, current_share
+from sim_service.carrier.fair_share import current_share
 from sim_service.carrier.models import Priority
 
 _JOBS = "/jobs"
+"""The share of all jobs together, in which those of each organisation take turns."""
 _SPACING_MARGIN = 1.03
 """Slots are spaced a little wider than the limit asks: the network may move two requests closer."""
 
@@ -151,39 +153,24 @@ class RateLimiter:
     ) -> None:
         self._store = store
         self._patience = patience
-        self._queues = Queues()
+        # One request of each share is at the store at a time, and of all jobs one.
+        self._people, self._jobs = FairSemaphore(), FairSemaphore(1)
 
     async def acquire(self, priority: Priority, *, max_wait: float) -> None:
         """Return when the request may be sent; CarrierRateLimited if that takes over `max_wait` seconds."""
         started = time.monotonic()
         deadline = started + max_wait
         if priority is Priority.BACKGROUND:
-            # Jobs have one share together, in which those of each organisation take turns.
-            async with self._turn(f"{current_share()}{_JOBS}", deadline), self._turn(_JOBS, deadline):
+            async with _permit(self._jobs, deadline):
                 if not await self._found_free_slot(min(started + self._patience, deadline)):
                     await self._reserve(_JOBS, deadline)
         else:
-            async with self._turn(current_share(), deadline):
+            async with _permit(self._people, deadline):
                 await self._reserve(current_share(), deadline)
         metrics.WAIT_SECONDS.labels(priority.value).observe(time.monotonic() - started)
 
     async def pause(self, seconds: float) -> None:
         await self._store.pause(seconds)
-
-    @asynccontextmanager
-    async def _turn(self, queue: str, deadline: float) -> AsyncIterator[None]:
-        """The first place in a queue; raises CarrierRateLimited after the deadline."""
-        left = max(0.0, deadline - time.monotonic())
-        with self._queues.member(queue) as lock:
-            try:
-                async with asyncio.timeout(left):
-                    await lock.acquire()
-            except TimeoutError:
-                raise _no_slot(left) from None
-            try:
-                yield
-            finally:
-                lock.release()
 
     async def _reserve(self, share: str, deadline: float) -> None:
         """Wait for the share's next slot; another process of ours may be waiting for one of its own."""
@@ -203,6 +190,21 @@ class RateLimiter:
                 return True
             await asyncio.sleep(min(reservation.wait + 0.001, left))
         return False
+
+
+@asynccontextmanager
+async def _permit(permits: FairSemaphore, deadline: float) -> AsyncIterator[None]:
+    """To reserve a slot for the present share; raises CarrierRateLimited after the deadline."""
+    share, left = current_share(), max(0.0, deadline - time.monotonic())
+    try:
+        async with asyncio.timeout(left):
+            await permits.acquire(share)
+    except TimeoutError:
+        raise _no_slot(left) from None
+    try:
+        yield
+    finally:
+        permits.release(share)
 
 
 def _no_slot(wait: float) -> CarrierRateLimited:

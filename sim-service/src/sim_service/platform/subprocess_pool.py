@@ -44,12 +44,12 @@ class SubprocessPool:
     @asynccontextmanager
     async def slot(self, owner: UUID) -> AsyncIterator[None]:
         """A place in the pool; raises TooManyRequests if the owner has one, Unavailable if none gets free."""
-        async with self.turn_of(owner), self.place(owner):
+        async with self.admit(owner), self.place(owner):
             yield
 
     @asynccontextmanager
-    async def turn_of(self, owner: UUID) -> AsyncIterator[None]:
-        """The owner's one turn, also for what comes before a place is needed; raises TooManyRequests."""
+    async def admit(self, owner: UUID) -> AsyncIterator[None]:
+        """Let the owner in, once at a time, also for what comes before a place; raises TooManyRequests."""
         if owner in self._owners:
             raise TooManyRequests(
                 "another spreadsheet of the organisation is in work", code="SPREADSHEET_IN_WORK"
@@ -62,7 +62,7 @@ class SubprocessPool:
 
     @asynccontextmanager
     async def place(self, owner: UUID) -> AsyncIterator[None]:
-        """A place in the pool, for the owner who has a turn; raises Unavailable if none gets free."""
+        """A place in the pool, for an owner who was let in; raises Unavailable if none gets free."""
         await self._acquire(owner)
         try:
             yield

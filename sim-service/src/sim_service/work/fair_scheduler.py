@@ -1,33 +1,27 @@
 """Organisations take turns at work that has many steps, so that nobody waits for all steps of another."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from sim_service.carrier.fair_share import Queues, share_of
+from fleet_kit.fair_semaphore import FairSemaphore
+from sim_service.carrier.fair_share import share_of
 
 
 class Slot:
     """One step at a time: `give_way` ends it, and returns when it is this work's turn again."""
 
-    def __init__(self, own: asyncio.Lock, free: asyncio.Semaphore) -> None:
-        self._own, self._free, self._held = own, free, False
+    def __init__(self, permits: FairSemaphore, organization_id: UUID) -> None:
+        self._permits, self._organization_id, self._held = permits, organization_id, False
 
     async def begin(self) -> None:
-        await self._own.acquire()
-        try:
-            await self._free.acquire()
-        except BaseException:
-            self._own.release()
-            raise
+        await self._permits.acquire(self._organization_id)
         self._held = True
 
     def end(self) -> None:
         if self._held:
             self._held = False
-            self._own.release()  # first: its next step comes before the next ones of those that wait
-            self._free.release()
+            self._permits.release(self._organization_id)
 
     async def give_way(self) -> None:
         self.end()
@@ -42,13 +36,13 @@ class FairScheduler:
     """
 
     def __init__(self, parallel: int) -> None:
-        self._free, self._own = asyncio.Semaphore(parallel), Queues()
+        self._permits = FairSemaphore(parallel)
 
     @asynccontextmanager
     async def of(self, organization_id: UUID) -> AsyncIterator[Slot]:
-        """A turn of the organisation, whose share of the carrier's allowance its steps use."""
-        with self._own.member(str(organization_id)) as own, share_of(organization_id):
-            slot = Slot(own, self._free)
+        """A slot of the organisation, whose share of the carrier's allowance its steps use."""
+        with share_of(organization_id):
+            slot = Slot(self._permits, organization_id)
             await slot.begin()
             try:
                 yield slot

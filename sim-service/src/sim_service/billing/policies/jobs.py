@@ -38,7 +38,7 @@ class PolicyJobs:
 
     def __init__(self, sessions: Sessions, evaluator: Evaluator) -> None:
         self._sessions, self._evaluator = sessions, evaluator
-        self._turns = FairScheduler(STEPS_AT_ONCE)
+        self._scheduler = FairScheduler(STEPS_AT_ONCE)
 
     async def run_all(self, lease: JobLease) -> None:
         """Evaluate every enabled policy that the job covers; one that fails is counted and passed over.
@@ -68,9 +68,9 @@ class PolicyJobs:
         assert lease.organization_id is not None, "a policy is of one organisation"
         proposal = lease.params.get("proposal_id")
         approved = UUID(proposal) if proposal else None
-        async with self._turns.of(lease.organization_id) as turn:
+        async with self._scheduler.of(lease.organization_id) as slot:
             counts = await self._evaluator.evaluate(
-                UUID(lease.params["policy_id"]), approved, give_way=turn.give_way
+                UUID(lease.params["policy_id"]), approved, give_way=slot.give_way
             )
         await self._done(lease, counts, of=1)
 
@@ -78,12 +78,12 @@ class PolicyJobs:
         self, lease: JobLease, owner: UUID, policies: Sequence[UUID], total: int
     ) -> _End | None:
         """Evaluate the policies of one organisation; what ended that, if it would end its others too."""
-        async with self._turns.of(owner) as turn:
+        async with self._scheduler.of(owner) as slot:
             for number, policy_id in enumerate(policies):
                 counts, failure = Counter(failed=1), None
                 try:
                     with isolate_failure("evaluating a policy", policy_id=str(policy_id)):
-                        counts = await self._evaluator.evaluate(policy_id, give_way=turn.give_way)
+                        counts = await self._evaluator.evaluate(policy_id, give_way=slot.give_way)
                 except Exception as error:
                     # Whatever it is, the other organisations are evaluated.
                     log.warning("not evaluated", policy_id=str(policy_id), exc_info=error)
@@ -91,7 +91,7 @@ class PolicyJobs:
                 if failure is not None:
                     return _End(failure, left=len(policies) - number)
                 await self._done(lease, counts, of=total)
-                await turn.give_way()
+                await slot.give_way()
         return None
 
     async def _done(self, lease: JobLease, counts: Mapping[str, int], *, policies: int = 1, of: int) -> None:

@@ -80,7 +80,7 @@ async def import_sims(
     pool = resources.reader.spreadsheets
     # A file comes at its sender's pace, and takes no place from others until it is there.
     owner = user.organization_id
-    async with pool.turn_of(owner), uploaded(request) as file, pool.place(owner):
+    async with pool.admit(owner), uploaded(request) as file, pool.place(owner):
         read = await while_connected(request, resources.reader.read(file, resources.request_rows))
         async with resources.sessions() as session:
             if read is not None:

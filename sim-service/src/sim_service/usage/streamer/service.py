@@ -58,7 +58,7 @@ class StreamReceiver:
         self._sessions, self._read, self._store_events = sessions, read, store_events
         self._kept, self._publish_after = timedelta(days=kept_days), publish_after
         self._waiting: list[_Post] = []
-        self._turn = asyncio.Lock()
+        self._storing = asyncio.Lock()
 
     async def take(self, records: Sequence[object]) -> StreamBatch:
         """Sort and store; returns when all of it is in Postgres. Raises Unavailable if too much waits."""
@@ -67,7 +67,7 @@ class StreamReceiver:
         post = _Post(await self._sorted(records), asyncio.get_running_loop().create_future())
         del records  # what is sorted takes a tenth of the room, and may have to wait
         self._waiting.append(post)
-        async with self._turn:
+        async with self._storing:
             while not post.stored.done():
                 await self._next()
         post.stored.result()
