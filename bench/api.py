@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from bench.access import Fleet, Row
+from bench.rounds import compare
 from fleet_infra import gateway
 from fleet_infra.layout import Layout
 from fleet_infra.testing_fleet import scratch_settings
@@ -25,12 +26,11 @@ def run(fleet: Fleet) -> Row:
     """The device's route beside an empty FastAPI route behind the same nginx configuration."""
     device = fleet.devices(1)[0]
     with _empty_behind_nginx() as base:
-        raw = _wrk(f"{base}/api/v1/devices/{device.id}", fleet.headers)
-        own = _wrk(f"{fleet.api}/devices/{device.id}", fleet.headers)
-        raw = max(raw, _wrk(f"{base}/api/v1/devices/{device.id}", fleet.headers))
-    ratio = own / raw
-    figure, limit = f"{own:,.0f} requests/s", f"{raw:,.0f} requests/s"
-    return Row("api", figure, limit, f"{ratio:.2f}", f"ratio {REACH}", ratio >= REACH)
+        compared = compare(
+            lambda: _wrk(f"{fleet.api}/devices/{device.id}", fleet.headers),
+            lambda: _wrk(f"{base}/api/v1/devices/{device.id}", fleet.headers),
+        )
+    return compared.row("api", "requests/s", REACH)
 
 
 def _wrk(url: str, headers: dict[str, str]) -> float:

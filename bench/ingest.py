@@ -12,6 +12,7 @@ import httpx
 from pymongo import MongoClient
 
 from bench.access import Fleet, Row
+from bench.rounds import compare
 
 CONNECTIONS = 4
 DATABASE = "monitoring"
@@ -125,19 +126,11 @@ def insert_rate(fleet: Fleet, expected: int, size: int) -> float:
 
 def single(fleet: Fleet) -> Row:
     """One reading a message."""
-    raw = bare_loop(fleet, 5000, 1)
-    own = platform(fleet, 5000, 1)
-    return _row("ingest-single", own, raw, 0.7)
+    compared = compare(lambda: platform(fleet, 5000, 1), lambda: bare_loop(fleet, 5000, 1))
+    return compared.row("ingest-single", "readings/s", 0.7)
 
 
 def batch(fleet: Fleet) -> Row:
     """Twenty readings a message."""
-    raw = insert_rate(fleet, 60_000, 500)
-    own = platform(fleet, 750, 20)
-    return _row("ingest-batch", own, raw, 0.8)
-
-
-def _row(name: str, own: float, raw: float, reach: float) -> Row:
-    ratio = own / raw
-    figure, limit = f"{own:,.0f} readings/s", f"{raw:,.0f} readings/s"
-    return Row(name, figure, limit, f"{ratio:.2f}", f"ratio {reach}", ratio >= reach)
+    compared = compare(lambda: platform(fleet, 750, 20), lambda: insert_rate(fleet, 60_000, 500))
+    return compared.row("ingest-batch", "readings/s", 0.8)
