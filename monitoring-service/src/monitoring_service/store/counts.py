@@ -53,7 +53,7 @@ class Counts:
             (name, minute, number)
             for name, minutes in snapshot.recent.items()
             for minute, number in minutes.items()
-            if minute < open_from
+            if minute < open_from and minute not in snapshot.unsure
         ]
         for start in range(0, len(closed), _FOLDED):
             some = closed[start : start + _FOLDED]
