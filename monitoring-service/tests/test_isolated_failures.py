@@ -111,7 +111,7 @@ async def test_a_block_of_a_dead_worker_that_cannot_be_counted_holds_no_other(
     expired = datetime.now(UTC) - timedelta(hours=1)
     await store.sequence.update_many({}, {"$set": {f"blocks.{number}.until": expired for number in range(3)}})
 
-    async def settle(self: StorageSequence, block: Block) -> bool:
+    async def settle(self: StorageSequence, block: Block, now: datetime) -> bool:
         await asyncio.sleep(0)
         if block.start == blocks[0].start:
             raise OperationFailure("takes too long")

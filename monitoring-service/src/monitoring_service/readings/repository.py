@@ -15,7 +15,7 @@ from monitoring_service.store.client import Document, Store
 from monitoring_service.store.counts import HOUR, Counts
 from monitoring_service.store.reads import MOST_ROWS, PIECE, PlainReads, Reads
 from monitoring_service.store.scans import Field, Position, RangeScan, read_stored
-from monitoring_service.store.sequence import MINUTE, StorageSequence
+from monitoring_service.store.sequence import MINUTE, Snapshot, StorageSequence
 from monitoring_service.store.windows import FilledMinutes, Walk, Windows
 
 TS = Field("ts", is_moment=True)
@@ -54,7 +54,8 @@ class ReadingRepository:
     """
 
     def __init__(self, store: Store, reads: Reads | None = None) -> None:
-        self._readings, self._counts = store.readings, Counts(store, StorageSequence(store))
+        self._readings, self._sequence = store.readings, StorageSequence(store)
+        self._counts = Counts(store, self._sequence)
         self._reads: Reads = reads or PlainReads()
 
     async def of_device(
@@ -108,15 +109,19 @@ class ReadingRepository:
         self,
         organizations: Sequence[str],
         low: int,
-        high: int,
+        high: int | None,
         *,
         span: TimeRange,
         metrics: Sequence[str],
         limit: int,
     ) -> ReadingSlice[int]:
-        """The last `limit` readings stored in [low, high) of the sequence, newest first."""
-        found: list[Document] = []
-        async for border, walk in self._filled_lately(organizations, low, high, aim=min(limit, PIECE)):
+        """The last `limit` readings stored in [low, high) of the sequence, newest first; None: up to its end.
+
+        Not up to now: the sequence may be ahead of this clock. And not further: `high` is what anybody wrote.
+        """
+        snapshot, found = await self._sequence.snapshot(self._reads), list[Document]()
+        high = min(snapshot.last + 1, snapshot.last + 1 if high is None else high)
+        async for border, walk in self._filled_lately(organizations, low, high, snapshot, min(limit, PIECE)):
             while (piece := walk.next()) is not None:
                 page, (start, _) = await self._stored(organizations, *piece, backwards=True)
                 walk.found(len(page))
@@ -137,7 +142,8 @@ class ReadingRepository:
         """Readings of organisations stored after `seq` up to `until`, in order, in pages."""
         walk: Walk = Windows(seq + 1, until + 1, _SECOND, SHORT_RANGE, PAGE)
         if until - seq > SHORT_RANGE:
-            walk = await self._filled(organizations, seq + 1, until + 1, aim=PAGE)
+            minutes = await self._minutes(organizations, seq + 1, until + 1)
+            walk = FilledMinutes(minutes, seq + 1, until + 1, aim=PAGE)
         while (piece := walk.next()) is not None:
             page, (_, end) = await self._stored(organizations, *piece)
             walk.found(len(page))
@@ -146,22 +152,21 @@ class ReadingRepository:
                 yield page
 
     async def _filled_lately(
-        self, organizations: Sequence[str], low: int, high: int, *, aim: int
+        self, organizations: Sequence[str], low: int, high: int, snapshot: Snapshot, aim: int
     ) -> AsyncIterator[tuple[int, FilledMinutes]]:
         """Walks over [low, high), each with its lower border; who asks for the last page needs few counts."""
         hours = _FIRST_COUNTS
         while low < high:
             start = max(low, (high // HOUR - hours) * HOUR)
-            yield start, await self._filled(organizations, start, high, aim=aim, backwards=True)
+            minutes = await self._minutes(organizations, start, high, snapshot)
+            yield start, FilledMinutes(minutes, start, high, aim=aim, backwards=True)
             high, hours = start, min(_MOST_COUNTS, hours * 4)
 
-    async def _filled(
-        self, organizations: Iterable[str], low: int, high: int, *, aim: int, backwards: bool = False
-    ) -> FilledMinutes:
-        minutes = await self._counts.by_minute(
-            organizations, low // MINUTE - 1, until=high // MINUTE, reads=self._reads
-        )
-        return FilledMinutes(minutes, low, high, aim=aim, backwards=backwards)
+    async def _minutes(
+        self, organizations: Iterable[str], low: int, high: int, snapshot: Snapshot | None = None
+    ) -> dict[int, int]:
+        first, until, reads = low // MINUTE - 1, high // MINUTE, self._reads
+        return await self._counts.by_minute(organizations, first, until=until, reads=reads, snapshot=snapshot)
 
     async def _stored(
         self, organizations: Sequence[str], low: int, high: int, *, backwards: bool = False

@@ -1,6 +1,5 @@
 """Queries of readings, with their cursors."""
 
-import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -18,6 +17,7 @@ from monitoring_service.store.reads import PIECE, BudgetedReads
 
 Answer = tuple[list[Document], str | None]
 _AHEAD_SEQ = 15 * 60 * 1_000_000
+"""So much later than it is stored a reading may be measured, by the clock of its device."""
 
 
 class ReadingQueries:
@@ -82,12 +82,13 @@ class ReadingQueries:
             return [], None
         span = query.span(self._retention)
         low = max(0, span.start * 1000 - _AHEAD_SEQ)
-        high = int(time.time() * 1_000_000) + _AHEAD_SEQ
-        if position is not None:
-            # A cursor is what anybody wrote: of a time to come there is nothing to look for.
-            high = min(high, int(position[0]))
         found = await self._readings.of_organizations(
-            organizations, low, high, span=span, metrics=query.metrics, limit=query.page_size + 1
+            organizations,
+            low,
+            int(position[0]) if position is not None else None,
+            span=span,
+            metrics=query.metrics,
+            limit=query.page_size + 1,
         )
         shown, rest = found.rows[: query.page_size], found.rest
         if len(found.rows) > len(shown):

@@ -88,7 +88,7 @@ class ReadingWriter:
         for listener in self._listeners:
             listener(stored)
         STORED.inc(result.stored)
-        DUPLICATES.inc(len(result.duplicates))
+        DUPLICATES.inc(len(stored) - result.stored)
 
     async def _store_block(
         self, documents: list[Document], block: Block, counts: Counter[str], deadline: float
@@ -96,9 +96,14 @@ class ReadingWriter:
         for number, document in enumerate(documents, block.start):
             document["seq"] = number
         result = await insert_once(self._store.readings, documents, deadline=deadline)
-        for document in result.duplicates:
-            counts[document["organization_id"]] -= 1
         for document, _ in result.refused:
             counts[document["organization_id"]] -= 1
+        if result.duplicates:
+            # They may be duplicates of themselves: the driver sends again what was not answered.
+            owners = {document["organization_id"] for document in result.duplicates}
+            doubtful = Block(block.start, block.end, tuple(owners))
+            for name, number in (await self._sequence.stored(doubtful)).items():
+                counts[name] = number
+            result.stored = counts.total()
         await self._sequence.close(block, counts)
         return result

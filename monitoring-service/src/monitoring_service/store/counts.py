@@ -15,7 +15,7 @@ from pymongo import UpdateOne
 from monitoring_service.store.client import Document, Store
 from monitoring_service.store.reads import MOST_ROWS, PlainReads, Reads
 from monitoring_service.store.scans import Field, RangeScan
-from monitoring_service.store.sequence import KEY, MINUTE, StorageSequence
+from monitoring_service.store.sequence import KEY, MINUTE, Snapshot, StorageSequence
 from monitoring_service.store.windows import Windows
 
 HOUR = 60 * MINUTE
@@ -53,7 +53,7 @@ class Counts:
             (name, minute, number)
             for name, minutes in snapshot.recent.items()
             for minute, number in minutes.items()
-            if minute < open_from
+            if minute < open_from and minute not in snapshot.unsure
         ]
         for start in range(0, len(closed), _FOLDED):
             some = closed[start : start + _FOLDED]
@@ -69,15 +69,17 @@ class Counts:
         *,
         until: int | None = None,
         reads: Reads | None = None,
+        snapshot: Snapshot | None = None,
     ) -> dict[int, int]:
         """Readings of these organisations by minute, from `since_minute` up to `until`, both included.
 
-        Complete up to the moment of the call. Raises what `reads` does.
+        Complete up to the moment of the call, or of the snapshot. Raises what `reads` does.
         """
-        until = _next_hour() * 60 if until is None else until
-        recent, total = (await self._sequence.snapshot(reads)).recent, Counter[int]()
+        snapshot, total = snapshot or await self._sequence.snapshot(reads), Counter[int]()
+        if until is None:  # the sequence may be ahead of this clock
+            until = max(_next_hour() * 60, snapshot.last // MINUTE)
         for name in organizations:
-            minutes = dict(recent.get(name, {}))
+            minutes = dict(snapshot.recent.get(name, {}))
             async for hour in self._hours(name, since_minute // 60, until // 60 + 1, reads):
                 first = int(hour["hour"]) * 60
                 minutes |= {first + int(offset): int(n) for offset, n in hour["minutes"].items()}
@@ -86,14 +88,15 @@ class Counts:
 
     async def total(self, organizations: Iterable[str], reads: Reads | None = None) -> tuple[int, int]:
         """(all stored readings, those of the last sixty minutes) of these organisations."""
-        names, now = list(organizations), int(time.time()) // 60
-        border = now // 60 - 2
-        total = 0
-        for name in names:
+        now, snapshot = int(time.time()) // 60, await self._sequence.snapshot(reads)
+        total = last_hour = 0
+        for name in organizations:
+            border = min(now // 60 - 2, _settled_until(snapshot, name))
             total += await self._older_than(name, border, reads or PlainReads())
-        minutes = await self.by_minute(names, border * 60, reads=reads)
-        last_hour = sum(n for minute, n in minutes.items() if minute > now - 60)
-        return total + sum(minutes.values()), last_hour
+            minutes = await self.by_minute([name], border * 60, reads=reads, snapshot=snapshot)
+            total += sum(minutes.values())
+            last_hour += sum(n for minute, n in minutes.items() if minute > now - 60)
+        return total, last_hour
 
     async def _older_than(self, organization_id: str, border: int, reads: Reads) -> int:
         """All readings before the hour `border`, of which deleted ones may still be counted for a while.
@@ -129,6 +132,14 @@ class Counts:
         while (page := await scan.next()) is not None:
             for hour in page:
                 yield hour
+
+
+def _settled_until(snapshot: Snapshot, organization_id: str) -> int:
+    """The first hour of which counts are not in `hourly` yet, or may still change."""
+    if not snapshot.last:
+        return _next_hour()
+    recent = snapshot.recent.get(organization_id, {})
+    return min((snapshot.stable // MINUTE, *snapshot.unsure, *recent)) // 60
 
 
 def _next_hour() -> int:
