@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleet_infra import cli
+from fleet_infra import cli, compose
 from fleet_infra.access import access
 from fleet_infra.compose_files import write_files
 from fleet_infra.fleet import Fleet
@@ -89,18 +89,32 @@ def test_in_containers_the_broker_listens_where_the_gateway_does_unless_told_oth
     assert f"MQTT_BIND_ADDRESS={address}" in lines
 
 
-@pytest.mark.parametrize(("bind_address", "told"), [(OUTSIDE, True), ("127.0.0.1", False)])
-def test_who_asked_for_an_outside_address_is_told_that_mqtt_has_none(
+@pytest.mark.parametrize(
+    ("version", "mode", "changes", "told"),
+    [
+        ("3.10.8", "native", {"bind_address": OUTSIDE}, True),
+        ("3.10.8", "native", {}, False),
+        ("3.10.8", "native", {"bind_address": OUTSIDE, "mqtt_bind_address": "127.0.0.1"}, False),
+        ("4.0.5", "native", {"bind_address": OUTSIDE}, False),
+        ("3.10.8", "compose", {"bind_address": OUTSIDE}, False),
+    ],
+)
+def test_who_asked_for_an_outside_address_is_told_where_mqtt_has_none(
+    release: Path,
     layout: Layout,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    bind_address: str,
+    version: str,
+    mode: str,
+    changes: dict[str, str],
     told: bool,
 ) -> None:
-    fleet = Fleet(layout, scratch_settings(bind_address=bind_address))
-    content = {"gateway_url": "", "rabbitmq_management_url": "", "mqtt_host": "127.0.0.1"}
+    (release / f"rabbitmq_server-{version}").mkdir()
+    fleet = Fleet(layout, scratch_settings(**changes))
+    content = {"gateway_url": "", "rabbitmq_management_url": ""}
     monkeypatch.setattr(cli, "this_fleet", lambda: fleet)
     monkeypatch.setattr(Fleet, "up", lambda *_: content)
-    monkeypatch.setenv("MODE", "native")
+    monkeypatch.setattr(compose, "up", lambda *_: content)
+    monkeypatch.setenv("MODE", mode)
     cli.up(argparse.Namespace())
     assert ("MQTT_BIND_ADDRESS" in capsys.readouterr().out) is told

@@ -21,6 +21,7 @@ from fleet_infra.containers import docker_answers
 from fleet_infra.databases import MigrationFailed
 from fleet_infra.errors import CannotStart
 from fleet_infra.fleet import Fleet
+from fleet_infra.fleet_servers import mqtt_address
 from fleet_infra.health import Unhealthy, ask, health_urls
 from fleet_infra.layout import Layout
 from fleet_infra.producers import make_producer
@@ -95,12 +96,9 @@ def up(_arguments: argparse.Namespace) -> None:
     else:
         with Steps(console) as steps:
             content = fleet.up(steps)
+        if mqtt_stays_inside(fleet.settings):
+            console.print(MQTT_STAYS_INSIDE)
     console.print(_where(content, fleet.layout))
-    if (
-        content["mqtt_host"] == LOOPBACK != fleet.settings.bind_address
-        and not fleet.settings.mqtt_bind_address
-    ):
-        console.print(MQTT_STAYS_INSIDE)
     console.print(f"Up after {time.monotonic() - started:.0f} s. `make status`, `make logs`, `make down`.")
 
 
@@ -193,9 +191,9 @@ def _where(content: dict[str, Any], layout: Layout) -> Table:
     return table
 
 
-def _mqtt_stays_inside(content: dict[str, Any], settings: FleetSettings) -> bool:
-    """Whether the owner asked for another address and said nothing of MQTT."""
-    return content["mqtt_host"] == LOOPBACK != settings.bind_address and not settings.mqtt_bind_address
+def mqtt_stays_inside(settings: FleetSettings) -> bool:
+    """Whether the owner of a fleet without containers asked for another address, and MQTT has none."""
+    return mqtt_address(settings) == LOOPBACK != settings.bind_address and not settings.mqtt_bind_address
 
 
 def _hint(error: Unhealthy) -> str:
