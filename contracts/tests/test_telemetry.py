@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fleet_contracts.telemetry import (
+    ITEM_COST_BYTES,
     LEAST_COST_BYTES,
     MAX_BYTES,
     MAX_READINGS,
@@ -127,5 +128,9 @@ def test_small_messages_and_small_readings_cost_more_than_their_bytes() -> None:
     assert message_cost(large) == len(large)
 
 
+def test_items_that_are_no_readings_cost_more_than_their_bytes() -> None:
+    assert message_cost(b"[" + b"0," * 999 + b"0]") == 999 * ITEM_COST_BYTES
+
+
 def test_no_message_costs_more_than_may_come_at_once() -> None:
-    assert message_cost(b"{" * MAX_BYTES) == MAX_BYTES
+    assert message_cost(b"{" * MAX_BYTES) == message_cost(b"," * MAX_BYTES) == MAX_BYTES

@@ -23,6 +23,8 @@ LEAST_COST_BYTES = 256
 """What the smallest message costs of the bytes that a device and an organisation may send."""
 OBJECT_COST_BYTES = 50
 """What each JSON object of a message costs at least. A reading has two, however small it is."""
+ITEM_COST_BYTES = 10
+"""What each comma of a message costs at least: an item of an array may be no object, and has to be listed."""
 MAX_READINGS = 1000
 """Readings in one message."""
 MAX_METRICS = 100
@@ -56,8 +58,9 @@ class InvalidReading(ValueError):
 
 def message_cost(body: bytes) -> int:
     """Bytes that a message counts for, without parsing it; never more than MAX_BYTES if it has no more."""
-    objects = min(body.count(b"{") * OBJECT_COST_BYTES, MAX_BYTES)
-    return max(len(body), objects, LEAST_COST_BYTES)
+    objects = body.count(b"{") * OBJECT_COST_BYTES
+    items = body.count(b",") * ITEM_COST_BYTES
+    return max(len(body), min(max(objects, items), MAX_BYTES), LEAST_COST_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from monitoring_service.store.scans import Field, Position, RangeScan
 from monitoring_service.store.windows import CountedMinutes, Walk
 
 RECEIVED = Field("received_at", is_moment=True)
+MAX_INSERT = 500
+"""Entries in one insert."""
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 _HOUR_MS = 3_600_000
 _AHEAD_MS = 10 * 60_000
@@ -42,10 +44,15 @@ class RejectedRepository:
         self._retention, self._reads = retention, reads or PlainReads()
 
     async def add(self, documents: Sequence[Document]) -> None:
-        """Store them once; raises StoreUnavailable, StoreError."""
-        await self._counts.add(documents)
-        result = await insert_once(self._collection, documents)
-        await self._counts.add([*result.duplicates, *(one for one, _ in result.refused)], -1)
+        """Store them once; raises StoreUnavailable, StoreError, and then they may be added again.
+
+        Piece by piece: of any number at once none would be stored in time, however often it is tried.
+        """
+        for start in range(0, len(documents), MAX_INSERT):
+            piece = documents[start : start + MAX_INSERT]
+            await self._counts.add(piece)
+            result = await insert_once(self._collection, piece)
+            await self._counts.add([*result.duplicates, *(one for one, _ in result.refused)], -1)
 
     async def page(self, device_id: str | None, before: Position | None, limit: int) -> RejectedSlice:
         """The newest ones, from before that position on."""
