@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -19,8 +18,8 @@ pytestmark = pytest.mark.fleet
 Join = Callable[[], Awaitable[Any]]
 READING = {"metrics": {"temperature": 21.5}}
 AWAY_SECONDS = OFFLINE_AFTER_SECONDS * 1.5
-SOON_SECONDS = 15
-"""Beside the limit itself: two rounds of a busy machine's worker, and the sweep."""
+SOON_SECONDS = 45
+"""Beside the limit itself: some rounds of a busy machine's workers."""
 
 
 @asynccontextmanager
@@ -74,6 +73,16 @@ def is_(person: Any, status: str, *devices: Any) -> Callable[[], Awaitable[bool]
     return check
 
 
+async def speak_last(person: Any, device: Any) -> None:
+    """Have it heard, for the last time."""
+
+    async def is_heard() -> bool:
+        assert (await device.over_http(READING)).status_code == 202
+        return await is_(person, "online", device)()
+
+    await eventually(is_heard, timeout=90)
+
+
 @pytest.mark.parametrize(("group", "program"), [("servers", "mongo"), ("services", "monitoring-worker")])
 async def test_devices_that_go_on_sending_stay_online_while_nobody_can_tell(
     join: Join, control: Any, told: Told, group: str, program: str
@@ -81,12 +90,12 @@ async def test_devices_that_go_on_sending_stay_online_while_nobody_can_tell(
     person = await join()
     over_mqtt, over_http, silent = [await person.device() for _ in range(3)]
     async with sending(over_mqtt, over_http):
-        assert (await silent.over_http(READING)).status_code == 202
-        await eventually(is_(person, "online", over_mqtt, over_http, silent), timeout=90)
+        await eventually(is_(person, "online", over_mqtt, over_http), timeout=90)
+        await speak_last(person, silent)
         await asyncio.to_thread(control.stop, group, program)
         try:
             await asyncio.sleep(AWAY_SECONDS)
-            assert await is_(person, "online", over_mqtt, over_http, silent)()
+            assert await is_(person, "online", over_mqtt, over_http)()
         finally:
             control.start(group)
         await eventually(is_(person, "offline", silent), timeout=90)
@@ -100,11 +109,9 @@ async def test_a_silent_device_of_a_healthy_fleet_goes_offline_in_time(join: Joi
     person = await join()
     over_mqtt, over_http, silent = [await person.device() for _ in range(3)]
     async with sending(over_mqtt, over_http):
-        assert (await silent.over_http(READING)).status_code == 202
-        await eventually(is_(person, "online", over_mqtt, over_http, silent), timeout=90)
-        began = time.monotonic()
+        await eventually(is_(person, "online", over_mqtt, over_http), timeout=90)
+        await speak_last(person, silent)
         await eventually(is_(person, "offline", silent), timeout=OFFLINE_AFTER_SECONDS + SOON_SECONDS)
-        assert time.monotonic() - began > OFFLINE_AFTER_SECONDS / 2
         assert (await person.get("/monitoring/stats"))["online"] == 2
     assert await told.of(silent) == ["online", "offline"]
     assert [await told.of(device) for device in (over_mqtt, over_http)] == [["online"], ["online"]]

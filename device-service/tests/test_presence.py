@@ -1,5 +1,5 @@
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from device_service.broker.telemetry_throttle import TelemetryThrottle
 from device_service.consumers import EventsConsumer
+from device_service.presence import service
 from device_service.presence.service import PresenceService
 from device_service.sim_links.service import SimLinkService
 from device_service.throttling.service import ThrottlingService
@@ -179,6 +180,23 @@ async def test_the_newest_watermark_counts_and_none_that_is_ahead_of_the_time(
     await handle(watermark(ago=3600))
     await presence.sweep()
     assert (await status_of(organization, silent))["status"] == "offline"
+    assert (await status_of(organization, alive))["status"] == "online"
+
+
+async def test_a_watermark_that_was_ahead_does_not_make_later_silence_count(
+    organization: Organization, handle: Handle, presence: PresenceService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an hour later nothing has come since: not from the device, and not from who would tell."""
+    alive = await organization.make_device()
+    await handle(heard(organization.id, alive), watermark(ago=-3600))
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Later":
+            return super().now(tz) + timedelta(minutes=30)
+
+    monkeypatch.setattr(service, "datetime", Later)
+    assert await presence.sweep() == 0
     assert (await status_of(organization, alive))["status"] == "online"
 
 

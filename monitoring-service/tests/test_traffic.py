@@ -206,6 +206,22 @@ async def test_what_waits_is_kept_whole_and_the_reading_of_another_is_stored(
     assert await store.readings.count_documents({"device_id": flooding}) == 600
 
 
+async def test_messages_of_a_device_that_was_deleted_while_it_sent_too_much_break_no_batch(
+    fleet: Any, worker: Worker, message: Any, limit: TrafficLimit, store: Store
+) -> None:
+    deleted, other = str(uuid4()), await fleet.device(uuid4())
+    handler = worker.consumers["consume telemetry of devices"].handler
+    assert isinstance(handler, TelemetryHandler)
+    handler._limit = limit
+    with limit.beyond(batch(*[(deleted, 9000)] * 4)):
+        limit.find_excess(LATER, 5)
+    late = message({"metrics": {"a": 1}}, device=deleted)
+    quiet = message({"id": "quiet", "metrics": {"a": 1}}, device=other)
+    failures = await handler([late, quiet])
+    assert [(failure.delivery, type(failure.error)) for failure in failures] == [(late, SetAside)]
+    assert await store.readings.count_documents({"device_id": other}) == 1
+
+
 async def test_a_reading_that_its_message_names_often_is_stored_once(
     fleet: Any, message: Any, store: Store
 ) -> None:

@@ -20,11 +20,13 @@ from fleet_contracts.topology import (
     telemetry_key,
 )
 from fleet_kit.testing import eventually
+from monitoring_service.dead_letters.consumers import DeadTelemetryHandler
 from monitoring_service.readings.consumers import TelemetryHandler
 from monitoring_service.store.client import Store
 from monitoring_service.store.inserts import StoreUnavailable
+from monitoring_service.watermark import repository
 from monitoring_service.watermark.models import Note, of_fleet
-from monitoring_service.watermark.service import HELD, WatermarkService
+from monitoring_service.watermark.service import FORGOTTEN, HELD, WatermarkService
 from monitoring_service.worker import Worker
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -116,6 +118,85 @@ async def test_a_worker_that_was_killed_holds_the_watermark_no_longer_than_the_b
     await next_one.tell(now + HELD / 2)
     await next_one.tell(now + HELD + timedelta(seconds=2))
     assert broker.watermarks == [now, now + HELD + timedelta(seconds=2)]
+
+
+async def test_what_a_worker_gave_back_with_its_connection_holds_the_watermark(
+    make_worker: Any, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be in the hands of another one, which is further than what it has got."""
+    one, other = await make_worker(), await make_worker()
+    now = datetime.now(UTC).replace(microsecond=0)
+    await other.tell(now + timedelta(seconds=5))
+    await one.tell(now)
+    mark = one.mark(MONITORING_TELEMETRY, None)
+    mark.session_begins()
+    await one.tell(now + timedelta(seconds=1))
+    assert broker.watermarks == [now, now + timedelta(seconds=1)], "nothing was lost yet"
+    mark.session_begins()
+    await one._join()
+    await one.tell(now + timedelta(seconds=9))
+    await other.tell(now + timedelta(seconds=9))
+    assert broker.watermarks[2:] == [now + timedelta(seconds=1)] * 2
+    late = now + HELD + timedelta(seconds=9)
+    await one.tell(late)
+    await other.tell(late)
+    assert broker.watermarks[-1] == late
+
+
+async def test_a_mark_of_a_clock_that_is_ahead_says_nothing(
+    worker: Worker, message: Any, fleet: Any, store: Store
+) -> None:
+    handler = worker.consumers["consume telemetry"].handler
+    assert isinstance(handler, TelemetryHandler)
+    reading = message({"metrics": {"a": 1}}, device=await fleet.device())
+    ahead = {WATERMARK_HEADER: int((time.time() + 3600) * 1000)}
+    marked = type(reading)(b"", MONITORING_TELEMETRY.name, None, ahead, 0, datetime.now(UTC))
+    assert await handler([reading, marked]) == []
+    assert handler._mark is not None
+    assert handler._mark.reached is None
+    assert await store.rejected.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("value", [1, 1_790_000_000_000, 2**62])
+async def test_what_a_producer_made_look_like_a_mark_is_listed_and_moves_nothing(
+    worker: Worker, message: Any, fleet: Any, store: Store, value: int
+) -> None:
+    """RabbitMQ 3.10 leaves a forged exchange in `x-death`, so the fleet's own headers are believed then."""
+    handler = worker.consumers["consume telemetry"].handler
+    assert isinstance(handler, TelemetryHandler)
+    device = await fleet.device()
+    headers = {WATERMARK_HEADER: value, "x-death": [{"exchange": "", "queue": MONITORING_TELEMETRY.name}]}
+    reading = message({"metrics": {"a": 1}}, device=device)
+    moved = type(reading)(reading.body, telemetry_key(device), None, headers, 0, datetime.now(UTC))
+    empty = type(reading)(b"", telemetry_key(device), None, headers, 0, datetime.now(UTC))
+    assert await handler([moved, empty]) == []
+    assert handler._mark is not None
+    assert handler._mark.reached is None
+    assert await store.readings.count_documents({"device_id": device}) == 1
+    assert await store.rejected.count_documents({"device_id": device}) == 1
+
+
+async def test_a_mark_among_dead_letters_is_none(worker: Worker) -> None:
+    for name in ("consume dead telemetry", "consume dead telemetry of devices"):
+        handler = worker.consumers[name].handler
+        assert isinstance(handler, DeadTelemetryHandler)
+        assert handler._telemetry._mark is None
+
+
+async def test_so_many_workers_that_came_and_went_that_not_all_are_read_tell_nothing_wrong(
+    make_worker: Any, broker: Broker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "MOST_WORKERS", 3)
+    worker, now = await make_worker(), datetime.now(UTC).replace(microsecond=0)
+    left = [{"_id": str(number), "watermark": None, "holds_until": now} for number in range(2)]
+    await store.watermarks.insert_many(left)
+    await worker.tell(now + timedelta(seconds=1))
+    assert broker.watermarks == []
+    long_ago = {"$set": {"holds_until": now - FORGOTTEN - timedelta(seconds=1)}}
+    await store.watermarks.update_many({"watermark": None}, long_ago)
+    await worker.tell(now + timedelta(seconds=2))
+    await worker.tell(now + timedelta(seconds=3))
+    assert broker.watermarks == [now + timedelta(seconds=3)]
 
 
 @asynccontextmanager

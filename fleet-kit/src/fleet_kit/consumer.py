@@ -71,6 +71,8 @@ class BatchConsumer:
     backlog: Backlog = field(default_factory=Backlog)
     failures_of: Queue | None = None
     """The queue whose waiting queues and dead letters take the failures, where it has none of its own."""
+    on_session: Callable[[], None] = lambda: None
+    """Called whenever a connection begins: what an earlier one held has gone back to the queue."""
     _inbox: Inbox = field(default_factory=asyncio.Queue, init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _health: ConsumerHealth = field(init=False)
@@ -122,6 +124,7 @@ class BatchConsumer:
             underlay.on_consumer_cancel_callbacks.add(lambda *_: inbox.put_nowait(None))
             await channel.set_qos(prefetch_count=self.prefetch)
             queue = await channel.get_queue(self.queue.name, ensure=False)
+            self.on_session()
             tag = await queue.consume(inbox.put, timeout=10)
             self._health.connected = True
             log.info("consuming", queue=self.queue.name)

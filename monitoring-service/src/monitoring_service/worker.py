@@ -103,13 +103,16 @@ class Worker:
         handler = partial(
             TelemetryHandler, owners, writer, rejected, unknown_attempts=config.unknown_device_attempts
         )
-        telemetry = handler(mark=self.watermark.mark(MONITORING_TELEMETRY, publisher))
+        mark = self.watermark.mark(MONITORING_TELEMETRY, publisher)
+        telemetry = handler(mark=mark)
         events = EventsConsumer(
             DirectoryService(store, EVERYTHING), EventLog(store, sequence, notifier), owners.forget
         )
-        dead = DeadTelemetryHandler(owners, telemetry, rejected)
+        dead = DeadTelemetryHandler(owners, handler(), rejected)
         self.consumers = {
-            "consume telemetry": self._consumer(MONITORING_TELEMETRY, telemetry),
+            "consume telemetry": self._consumer(
+                MONITORING_TELEMETRY, telemetry, on_session=mark.session_begins
+            ),
             "consume dead telemetry": self._consumer(Queue(MONITORING_TELEMETRY.dead), dead, last=True),
             "consume dead telemetry of devices": self._consumer(
                 Queue(DEVICES_TELEMETRY.dead), dead, of_devices=True, last=True
@@ -129,7 +132,11 @@ class Worker:
         excess = Queue(DEVICES_TELEMETRY.excess)
         return {
             "consume telemetry of devices": self._consumer(
-                DEVICES_TELEMETRY, handler(limit=limit, mark=mark), of_devices=True, backlog=backlog
+                DEVICES_TELEMETRY,
+                handler(limit=limit, mark=mark),
+                of_devices=True,
+                backlog=backlog,
+                on_session=mark.session_begins,
             ),
             "consume excess of devices": self._consumer(
                 excess,

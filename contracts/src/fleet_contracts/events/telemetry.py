@@ -23,8 +23,8 @@ class PresenceData(Data):
 
     `watermark`: whatever had reached the broker before this moment is worked off, and its devices were named
     in this event or an earlier one, for all organisations: silence counts only until then. It comes about
-    once a second, without devices and in an event of no organisation (the nil UUID); not while readings wait
-    or cannot be stored. It may come late or again: the newest one counts.
+    once a second from each worker, without devices and in an event of no organisation (the nil UUID); not
+    while readings wait or cannot be stored. It may come late or again: the newest one counts.
     """
 
     devices: list[DeviceSeen]

@@ -69,11 +69,11 @@ class PresenceRepository:
         )
         return _seen((await self._session.execute(statement)).all())
 
-    async def mark_offline(self, *, before: datetime, limit: int) -> list[DevicePresence]:
-        """Set offline up to `limit` devices whose last message is older than that moment."""
+    async def mark_offline(self, *, before: datetime, after: UUID, limit: int) -> list[DevicePresence]:
+        """Set offline up to `limit` devices, beyond that id, whose last message is older than that moment."""
         silent = (
             select(Device.id)
-            .where(Device.status == DeviceStatus.ONLINE, Device.last_seen < before)
+            .where(Device.id > after, Device.status == DeviceStatus.ONLINE, Device.last_seen < before)
             .order_by(Device.id)
             .limit(limit)
             .with_for_update(skip_locked=True)

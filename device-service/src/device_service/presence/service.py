@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,6 +9,7 @@ from device_service.presence.repository import DevicePresence, LastSeen, Presenc
 from fleet_kit.database import Sessions
 from fleet_kit.outbox import Outbox
 
+FIRST_ID = UUID(int=0)
 SWEEP_LIMIT = 500
 """Devices set offline in one transaction."""
 
@@ -34,6 +36,9 @@ class PresenceService:
 
         The devices whose status changed. Repeated or late sightings change nothing.
         """
+        if watermark is not None:
+            # A clock that is ahead of ours, or was, must not make later silence count.
+            watermark = min(watermark, datetime.now(UTC))
         watermark = newest(self._watermark, watermark)
         changed = await self._record(last_seen, watermark) if last_seen else []
         self._watermark = watermark
@@ -51,23 +56,22 @@ class PresenceService:
 
     async def sweep(self) -> int:
         """Set offline what was silent up to the watermark; how many devices that were."""
-        total, watermark = 0, self._watermark
+        total, watermark, after = 0, self._watermark, FIRST_ID
         while watermark is not None:
             async with self._sessions.begin() as session:
                 silent = await PresenceRepository(session).mark_offline(
-                    before=self._online_since(watermark), limit=SWEEP_LIMIT
+                    before=self._online_since(watermark), after=after, limit=SWEEP_LIMIT
                 )
                 await self._save_events(session, silent)
             await self._invalidate(silent)
             total += len(silent)
             if len(silent) < SWEEP_LIMIT:
                 break
+            after = max(device.device_id for device in silent)
         return total
 
     def _online_since(self, watermark: datetime | None) -> datetime:
-        # A clock that is ahead of ours, or was, must not make later silence count.
-        now = datetime.now(UTC)
-        return min(watermark or now, now) - self._offline_after
+        return (watermark or datetime.now(UTC)) - self._offline_after
 
     async def _save_events(self, session: AsyncSession, changed: list[DevicePresence]) -> None:
         await Outbox(session).add(*(events.status_changed(device) for device in changed))

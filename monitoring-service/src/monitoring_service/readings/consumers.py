@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from fleet_contracts.telemetry import MAX_EXCERPT, Parsed, Rejected, message_cost, parse_message
@@ -20,6 +20,8 @@ from monitoring_service.traffic.service import Message, MustWait, TrafficLimit
 from monitoring_service.watermark.marks import QueueMark
 
 UNKNOWN_DEVICE = "UNKNOWN_DEVICE"
+MAX_LISTED = 20
+"""Items of one message that are listed each by itself when they break the contract."""
 _YIELD_BYTES = 20_000
 """Bytes of messages decoded between two turns of the event loop: a few milliseconds."""
 _IN_FLIGHT = 2
@@ -48,8 +50,10 @@ class _Batch:
 
     def put_aside(self, delivery: Delivery, device: str) -> None:
         self.failures.append(Failure(delivery, SetAside()))
-        heard = {"organization_id": self.owners[device], "device_id": device}
-        self.set_aside.append(heard | {"received_at": delivery.received_at})
+        owner = self.owners.get(device)
+        if owner is not None:  # it may be deleted meanwhile
+            heard = {"organization_id": owner, "device_id": device}
+            self.set_aside.append(heard | {"received_at": delivery.received_at})
 
     def next_insert(self) -> list[Document]:
         """Take out the first documents, as many as one insert may hold."""
@@ -152,8 +156,9 @@ class TelemetryHandler:
         for reading in reversed(once.values()):
             batch.add(reading_document(reading, device, organization, received))
         if parsed.rejected:
+            listed = _listed(parsed.rejected)
             batch.rejected += RejectedMessage.all_of(
-                delivery, parsed.rejected, device_id=device, organization_id=organization
+                delivery, listed, device_id=device, organization_id=organization
             )
 
     def _parse(self, delivery: Delivery, device: str) -> Parsed:
@@ -172,6 +177,16 @@ class TelemetryHandler:
     async def _put(self, documents: list[Document], batch: _Batch) -> None:
         result = await self._writer.put(documents)
         batch.rejected.extend(RejectedMessage.refused(document, why) for document, why in result.refused)
+
+
+def _listed(rejected: list[Rejected]) -> list[Rejected]:
+    """The first of them, and one entry for all others: a message of 2 kB can hold a thousand."""
+    others = rejected[MAX_LISTED:]
+    if len(others) < 2:
+        return rejected
+    first = others[0]
+    reason = f"{len(others)} more items of this message, the first for this reason: {first.reason}"
+    return [*rejected[:MAX_LISTED], replace(first, reason=reason)]
 
 
 async def _ended(tasks: "Collection[asyncio.Task[None]]") -> None:

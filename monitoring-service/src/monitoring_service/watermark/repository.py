@@ -19,10 +19,16 @@ class WatermarkRepository:
         noted = {"watermark": note.watermark, "holds_until": note.holds_until}
         await self._collection.update_one({"_id": note.worker}, {"$set": noted}, upsert=True)
 
-    async def notes(self) -> list[Note]:
-        """The notes of all workers."""
+    async def notes(self) -> list[Note] | None:
+        """The notes of all workers, None if there are too many to read."""
         rows = await self._reads.rows(self._collection.find({}), MOST_WORKERS)
+        if len(rows) >= MOST_WORKERS:
+            return None
         return [Note(row["_id"], row["watermark"], row["holds_until"]) for row in rows if row["_id"] != FLEET]
+
+    async def forget_before(self, moment: datetime) -> None:
+        """Delete the notes of workers that have been gone since then."""
+        await self._collection.delete_many({"holds_until": {"$lt": moment}})
 
     async def forget(self, notes: list[Note]) -> None:
         """Delete the notes of workers that are gone."""

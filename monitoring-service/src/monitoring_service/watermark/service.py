@@ -14,6 +14,8 @@ from monitoring_service.watermark.repository import WatermarkRepository
 HELD = timedelta(seconds=4 * HEARTBEAT_SECONDS)
 """The broker takes back what a worker holds that has been silent for two heartbeats; more, to be sure."""
 RENEWED = timedelta(seconds=10)
+FORGOTTEN = timedelta(days=1)
+"""What a worker held that has been gone for so long has come back to the queues long ago."""
 NO_ORGANIZATION = UUID(int=0)
 """The watermark goes for all of them."""
 
@@ -30,7 +32,7 @@ class WatermarkService:
 
     def mark(self, queue: Queue, publisher: Publisher) -> QueueMark:
         """The marks of one more queue."""
-        self._marks.append(QueueMark(queue, publisher, self._join))
+        self._marks.append(QueueMark(queue, publisher, self._join, self._rejoin))
         return self._marks[-1]
 
     async def send(self) -> None:
@@ -63,7 +65,11 @@ class WatermarkService:
             await self._note(self._noted, held=timedelta(0))
 
     async def _tell_fleet(self, own: datetime) -> None:
-        others = [note for note in await self._repository.notes() if note.worker != self._worker]
+        notes = await self._repository.notes()
+        if notes is None:
+            await self._repository.forget_before(datetime.now(UTC) - FORGOTTEN)
+            return
+        others = [note for note in notes if note.worker != self._worker]
         watermark = of_fleet(own, others)
         if watermark is None:
             return
@@ -71,6 +77,17 @@ class WatermarkService:
         await self._repository.advance(watermark)
         if gone := [note for note in others if note.holds_until < watermark]:
             await self._repository.forget(gone)
+
+    def _rejoin(self) -> None:
+        """A consumer has lost its connection, and what it held may be given to another worker.
+
+        So this worker counts as one that is gone, whose note holds up others for a while, and as a new one.
+        """
+        if not self._joined:
+            return
+        self._worker, self._joined, self._noted, self._told = uuid4().hex, False, None, None
+        for mark in self._marks:
+            mark.reached = None
 
     async def _join(self) -> None:
         """Before anything is given to this worker that others would not know of; raises StoreUnavailable."""
