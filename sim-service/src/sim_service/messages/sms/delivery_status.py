@@ -75,9 +75,7 @@ class SmsTracker:
     async def _due(self) -> dict[str, datetime]:
         """ICCIDs with messages to poll, and when the oldest of those was due."""
         async with self._sessions.begin() as session:
-            due = await SmsRepository(session, EVERYTHING).claim_due(
-                SmsDirection.MT, (State.SENT, State.UNKNOWN), _SIMS_AT_ONCE
-            )
+            due = await SmsRepository(session, EVERYTHING).claim_to_follow(_SIMS_AT_ONCE)
         since: dict[str, datetime] = {}
         for message in due:
             since[message.iccid] = min(message.at, since.get(message.iccid, message.at))

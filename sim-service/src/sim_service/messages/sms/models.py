@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from fleet_kit.database import UtcDateTime
 from fleet_kit.ids import uuid7
 from sim_service.carrier.models import SmsCoding, SmsDirection
+from sim_service.messages.sms.queue import UNDER_WAY_ROWS, UNSENT_ROWS
 from sim_service.platform.database import Base
 
 DEFAULT_LIFETIME = timedelta(hours=24)
@@ -86,6 +87,8 @@ class SmsMessage(Base):
         Index("ix_sms_messages_at", "at", "id"),
         Index("ix_sms_messages_sim_at", "iccid", "at", "id"),
         Index("ix_sms_messages_due", "look_at", "state", postgresql_where=sql("look_at IS NOT NULL")),
+        Index("ix_sms_messages_unsent", "organization_id", "look_at", postgresql_where=UNSENT_ROWS),
+        Index("ix_sms_messages_under_way", "organization_id", "look_at", postgresql_where=UNDER_WAY_ROWS),
     )
 
     @property

@@ -66,7 +66,7 @@ class SmsReceiver:
         async with self._sessions.begin() as session:
             messages = SmsRepository(session, EVERYTHING)
             await messages.drop_reports(now - _REPORTS_KEPT)
-            late = await messages.claim_due(SmsDirection.MO, (State.PENDING,), 500)
+            late = await messages.claim_incomplete(500)
             for message in late:
                 message.state, message.due_at, message.final_at = State.RECEIVED, None, now
                 message.error_code, message.error = "SMS_INCOMPLETE", "not all of its parts have arrived"

@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, TextClause, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import selectinload
 
 from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
+from sim_service.carrier.models import SmsDirection
 from sim_service.messages.sms.models import MAX_CALL_DURATION, SmsMessage, SmsPart, SmsReport, State
+from sim_service.messages.sms.queue import TO_FOLLOW, TO_SEND
 from sim_service.platform.scoped_repository import ScopedRepository
 
 _LOCKS_OF_SIMS = 0x534D53
@@ -75,20 +77,36 @@ class SmsRepository(ScopedRepository):
         )
         return await self._one(statement)
 
-    async def claim_due(self, direction: str, states: Collection[State], limit: int) -> Sequence[SmsMessage]:
-        """Due messages without parts, the longest waiting first, reserved for MAX_CALL_DURATION."""
+    async def claim_to_send(self, limit: int, busy: Collection[UUID]) -> Sequence[SmsMessage]:
+        """Messages to send now, of organisations in turn but for the busy ones; see `_reserve`."""
+        return await self._claim(TO_SEND, limit, busy)
+
+    async def claim_to_follow(self, limit: int) -> Sequence[SmsMessage]:
+        """Messages to ask the carrier about now, of organisations in turn; see `_reserve`."""
+        return await self._claim(TO_FOLLOW, limit, ())
+
+    async def claim_incomplete(self, limit: int) -> Sequence[SmsMessage]:
+        """Messages from SIMs whose missing parts will not come any more, the longest waiting first."""
         due = (
             select(SmsMessage.id)
             .where(
                 SmsMessage.due_at <= func.now(),
-                SmsMessage.state.in_(states),
-                SmsMessage.direction == direction,
+                SmsMessage.state == State.PENDING,
+                SmsMessage.direction == SmsDirection.MO,
             )
             .order_by(SmsMessage.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        claimed = update(SmsMessage).where(SmsMessage.id.in_(due))
+        return await self._reserve(await self._all(due))
+
+    async def _claim(self, queue: TextClause, limit: int, busy: Collection[UUID]) -> Sequence[SmsMessage]:
+        found = await self._session.execute(queue, {"limit": limit, "busy": list(busy)})
+        return await self._reserve(found.scalars().all())
+
+    async def _reserve(self, ids: Sequence[UUID]) -> Sequence[SmsMessage]:
+        """Locked messages, without parts, now due only after MAX_CALL_DURATION."""
+        claimed = update(SmsMessage).where(SmsMessage.id.in_(ids))
         claimed = claimed.values(due_at=func.now() + MAX_CALL_DURATION)
         return (await self._session.scalars(claimed.returning(SmsMessage))).all()
 
