@@ -15,6 +15,7 @@ from bench.access import Fleet, Row
 from bench.rounds import compare
 from fleet_infra import gateway
 from fleet_infra.layout import Layout
+from fleet_infra.servers.outside import remove_data
 from fleet_infra.testing_fleet import scratch_settings
 
 SECONDS = 8
@@ -62,6 +63,7 @@ def _empty_behind_nginx() -> Iterator[str]:
             for process in (nginx, app):
                 process.terminate()
                 process.wait(10)
+            remove_data(layout.home / "gateway")
 
 
 def _lift_limit(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """The service on real servers: one database, one vhost and one Redis database for the session."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,13 +12,25 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from yarl import URL
 
+from device_service.broker.telemetry_throttle import TelemetryThrottle
+from device_service.consumers import EventsConsumer
 from device_service.main import create
 from device_service.migrate import MIGRATIONS
+from device_service.presence.service import PresenceService
 from device_service.settings import DeviceSettings
+from device_service.sim_links.service import SimLinkService
+from device_service.throttling.service import ThrottlingService
+from fleet_contracts.events import FleetEvent, encode_event
 from fleet_infra.testing import devices_vhost
 from fleet_kit import migrate
+from fleet_kit.consumer import Failure
+from fleet_kit.event_handlers import on_event_batch
+from fleet_kit.failure_router import Delivery
 from fleet_kit.principal import Role
 from fleet_kit.testing import TokenFactory
+
+Handle = Callable[..., Awaitable[list[Failure]]]
+"""Hands events, or bodies, to the consumer as one batch."""
 
 
 @pytest.fixture(scope="session")
@@ -121,3 +134,26 @@ async def platform_admin(app: FastAPI, tokens: TokenFactory) -> AsyncIterator[ht
     headers = {"Authorization": f"Bearer {tokens.token(is_admin=True)}"}
     async with client_of(app, headers) as client:
         yield client
+
+
+@pytest.fixture
+def presence(app: FastAPI) -> PresenceService:
+    return PresenceService(app.state.sessions, app.state.caches, offline_after_seconds=60)
+
+
+@pytest.fixture
+def handle(app: FastAPI, presence: PresenceService) -> Handle:
+    """Hands events (or bodies) to the consumer as one batch."""
+    throttling = ThrottlingService(app.state.sessions, TelemetryThrottle(app.state.redis), most_events=1000)
+    consumer = EventsConsumer(presence, SimLinkService(app.state.sessions, app.state.caches), throttling)
+    handler = on_event_batch(consumer.handle)
+
+    async def run(*messages: FleetEvent | bytes) -> list[Failure]:
+        return list(await handler([delivery(message) for message in messages]) or ())
+
+    return run
+
+
+def delivery(message: FleetEvent | bytes) -> Delivery:
+    body = message if isinstance(message, bytes) else encode_event(message)
+    return Delivery(body, "", None, {}, 0, datetime.now(UTC))

@@ -1,4 +1,3 @@
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,52 +7,21 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from device_service.broker.telemetry_throttle import TelemetryThrottle
 from device_service.consumers import EventsConsumer
 from device_service.presence import service
 from device_service.presence.service import PresenceService
-from device_service.sim_links.service import SimLinkService
-from device_service.throttling.service import ThrottlingService
 from fleet_contracts.events import (
     DeviceSeen,
-    FleetEvent,
     PresenceData,
-    SimData,
-    SimUpdated,
     TelemetryPresence,
     encode_event,
 )
-from fleet_kit.consumer import DependencyUnavailable, Failure
-from fleet_kit.event_handlers import on_event_batch
-from fleet_kit.failure_router import Delivery, RejectNow
+from fleet_kit.consumer import DependencyUnavailable
+from fleet_kit.failure_router import RejectNow
+from fleet_kit.health import Degraded
 
-from .conftest import Organization
-from .support import make_iccid, outbox_of, outbox_types, path_of
-
-Handle = Callable[..., Awaitable[list[Failure]]]
-
-
-@pytest.fixture
-def presence(app: FastAPI) -> PresenceService:
-    return PresenceService(app.state.sessions, app.state.caches, offline_after_seconds=60)
-
-
-@pytest.fixture
-def handle(app: FastAPI, presence: PresenceService) -> Handle:
-    """Hands events (or bodies) to the consumer as one batch."""
-    throttling = ThrottlingService(app.state.sessions, TelemetryThrottle(app.state.redis), most_events=1000)
-    consumer = EventsConsumer(presence, SimLinkService(app.state.sessions, app.state.caches), throttling)
-    handler = on_event_batch(consumer.handle)
-
-    async def run(*messages: FleetEvent | bytes) -> list[Failure]:
-        return list(await handler([delivery(message) for message in messages]) or ())
-
-    return run
-
-
-def delivery(message: FleetEvent | bytes) -> Delivery:
-    body = message if isinstance(message, bytes) else encode_event(message)
-    return Delivery(body, "", None, {}, 0, datetime.now(UTC))
+from .conftest import Handle, Organization
+from .support import outbox_of, outbox_types, path_of
 
 
 def heard(organization_id: UUID, *devices: dict[str, Any], ago: float = 0) -> TelemetryPresence:
@@ -200,6 +168,20 @@ async def test_a_watermark_that_was_ahead_does_not_make_later_silence_count(
     assert (await status_of(organization, alive))["status"] == "online"
 
 
+async def test_people_are_told_when_nobody_could_go_offline_for_minutes(
+    handle: Handle, presence: PresenceService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await presence.check()
+    monkeypatch.setattr(presence, "_began", datetime.now(UTC) - service.WATERMARK_LATE)
+    with pytest.raises(Degraded, match="no device goes offline"):
+        await presence.check()
+    await handle(watermark(ago=10))
+    await presence.check()
+    monkeypatch.setattr(service, "WATERMARK_LATE", timedelta(seconds=5))
+    with pytest.raises(Degraded, match=r"for \d+ s monitoring-service has not told"):
+        await presence.check()
+
+
 async def test_sighting_counts_only_in_the_devices_own_organisation(
     organization: Organization, stranger: Organization, handle: Handle
 ) -> None:
@@ -255,37 +237,3 @@ async def test_postgres_away_pauses_and_a_wrong_statement_does_not() -> None:
     wrong = IntegrityError("statement", {}, Exception("wrong"))
     with pytest.raises(IntegrityError):
         await EventsConsumer(Away(wrong), Away(wrong), Away(wrong)).handle([event])  # type: ignore[arg-type]
-
-
-def linked(organization: Organization, iccid: str, device: dict[str, Any] | None) -> SimUpdated:
-    device_id = UUID(device["id"]) if device else None
-    data = SimData(iccid=iccid, status="Enabled", device_id=device_id)
-    return SimUpdated(source="test", subject=iccid, organizationid=organization.id, data=data)
-
-
-async def test_device_follows_the_links_of_its_sim(
-    app: FastAPI, organization: Organization, handle: Handle
-) -> None:
-    first, second, iccid = await organization.make_device(), await organization.make_device(), make_iccid()
-
-    async def iccids() -> list[str | None]:
-        return [(await organization.viewer.get(path_of(made))).json()["iccid"] for made in (first, second)]
-
-    assert await iccids() == [None, None]
-    for _ in range(2):
-        await handle(linked(organization, iccid, first))
-        assert await iccids() == [iccid, None]
-    await handle(linked(organization, iccid, second))
-    assert await iccids() == [None, iccid]
-    await handle(linked(organization, iccid, first), linked(organization, iccid, None))
-    assert await iccids() == [None, None]
-    assert await outbox_types(app, first["id"]) == ["device.registered"]
-
-
-async def test_link_of_another_organisations_sim_changes_nothing(
-    organization: Organization, stranger: Organization, handle: Handle
-) -> None:
-    iccid = make_iccid()
-    made = await organization.make_device(iccid=iccid)
-    await handle(linked(stranger, iccid, None), linked(stranger, make_iccid(), made))
-    assert (await organization.viewer.get(path_of(made))).json()["iccid"] == iccid

@@ -127,6 +127,7 @@ class Worker:
             "broker alarms": self._broker_alarms,
             "postgres writes": self._postgres_writes,
             "redis": self._redis.ping,
+            "presence": self._presence.check,
         }
 
     async def _postgres(self) -> None:

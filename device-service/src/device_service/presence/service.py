@@ -1,17 +1,27 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from device_service.devices.changes import Caches, Changes
 from device_service.presence import events
 from device_service.presence.repository import DevicePresence, LastSeen, PresenceRepository
 from fleet_kit.database import Sessions
+from fleet_kit.health import Degraded
 from fleet_kit.outbox import Outbox
 
 FIRST_ID = UUID(int=0)
 SWEEP_LIMIT = 500
 """Devices set offline in one transaction."""
+
+
+WATERMARK_LATE = timedelta(minutes=5)
+"""For so long the watermark may stand still, such as during a restart, before people are told."""
+WATERMARK = Gauge(
+    "device_presence_watermark_timestamp_seconds",
+    "Up to when silence of devices counts, in seconds since 1970; 0 before anybody has said so",
+)
 
 
 def newest(*moments: datetime | None) -> datetime | None:
@@ -30,6 +40,16 @@ class PresenceService:
         self._sessions, self._caches = sessions, caches
         self._offline_after = timedelta(seconds=offline_after_seconds)
         self._watermark: datetime | None = None
+        self._began = datetime.now(UTC)
+
+    async def check(self) -> None:
+        """Raise Degraded while nobody can go offline, for nobody tells that readings are worked off."""
+        age = datetime.now(UTC) - (self._watermark or self._began)
+        if age > WATERMARK_LATE:
+            raise Degraded(
+                f"no device goes offline: for {age.total_seconds():.0f} s monitoring-service has not told "
+                "that readings are worked off"
+            )
 
     async def record(self, last_seen: LastSeen, watermark: datetime | None = None) -> list[DevicePresence]:
         """Take over sightings, and that nobody else was heard until `watermark`.
@@ -42,6 +62,8 @@ class PresenceService:
         watermark = newest(self._watermark, watermark)
         changed = await self._record(last_seen, watermark) if last_seen else []
         self._watermark = watermark
+        if watermark is not None:
+            WATERMARK.set(watermark.timestamp())
         return changed
 
     async def _record(self, last_seen: LastSeen, watermark: datetime | None) -> list[DevicePresence]:
