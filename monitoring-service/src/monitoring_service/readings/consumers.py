@@ -1,7 +1,7 @@
 """Telemetry messages in: sort each message's readings, store them, acknowledge after the store has."""
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -16,12 +16,14 @@ from monitoring_service.readings.writer import MAX_VALUES, Listener, ReadingWrit
 from monitoring_service.rejected.models import RejectedMessage
 from monitoring_service.rejected.service import RejectedMessageService
 from monitoring_service.store.client import Document
+from monitoring_service.store.inserts import Refusal
 from monitoring_service.traffic.service import Message, MustWait, TrafficLimit
 from monitoring_service.watermark.marks import QueueMark
 
 UNKNOWN_DEVICE = "UNKNOWN_DEVICE"
 MAX_LISTED = 20
-"""Items of one message that are listed each by itself when they break the contract."""
+"""Refused items of one message, or readings of a device in one insert, that are listed each by itself."""
+Refused = list[tuple[Document, Refusal]]
 _YIELD_BYTES = 20_000
 """Bytes of messages decoded between two turns of the event loop: a few milliseconds."""
 _IN_FLIGHT = 2
@@ -176,7 +178,7 @@ class TelemetryHandler:
 
     async def _put(self, documents: list[Document], batch: _Batch) -> None:
         result = await self._writer.put(documents)
-        batch.rejected.extend(RejectedMessage.refused(document, why) for document, why in result.refused)
+        batch.rejected.extend(RejectedMessage.refused(*each) for each in _listed_refusals(result.refused))
 
 
 def _listed(rejected: list[Rejected]) -> list[Rejected]:
@@ -187,6 +189,22 @@ def _listed(rejected: list[Rejected]) -> list[Rejected]:
     first = others[0]
     reason = f"{len(others)} more items of this message, the first for this reason: {first.reason}"
     return [*rejected[:MAX_LISTED], replace(first, reason=reason)]
+
+
+def _listed_refusals(refused: Refused) -> Refused:
+    """Likewise of each device, such as one that sends all that it has kept for years."""
+    of_device = defaultdict[str, Refused](list)
+    for document, why in refused:
+        of_device[document["device_id"]].append((document, why))
+    listed: Refused = []
+    for all_of_it in of_device.values():
+        others = all_of_it[MAX_LISTED:]
+        listed += all_of_it if len(others) < 2 else all_of_it[:MAX_LISTED]
+        if len(others) > 1:
+            document, why = others[0]
+            reason = f"{len(others)} more readings, the first for this reason: {why.reason}"
+            listed.append((document, replace(why, reason=reason)))
+    return listed
 
 
 async def _ended(tasks: "Collection[asyncio.Task[None]]") -> None:
