@@ -13,6 +13,7 @@ from fleet_kit.scope import EVERYTHING, Scope
 from fleet_kit.testing import eventually
 from monitoring_service.directory.repository import DirectoryRepository
 from monitoring_service.latest.repository import LatestRepository
+from monitoring_service.readings import consumers
 from monitoring_service.readings.models import TimeRange
 from monitoring_service.readings.repository import ReadingRepository
 from monitoring_service.rejected.repository import RejectedRepository
@@ -82,8 +83,9 @@ async def test_figures_of_thousands_of_devices_are_counted_in_pieces_by_an_index
 
 
 async def test_rejected_messages_of_a_device_are_read_without_those_of_others_and_in_pieces(
-    fleet: Any, store: Store, message: Any
+    fleet: Any, store: Store, message: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(consumers, "MAX_LISTED", 1000)
     quiet, loud = await fleet.device(), await fleet.device()
     await fleet.store(message({"id": "mine", "metrics": {}}, device=quiet))
     for number in range(3):

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from monitoring_service.live.repository import FeedRepository
+from monitoring_service.readings import consumers
 from monitoring_service.rejected import repository as rejected_repository
 from monitoring_service.store import scans
 from monitoring_service.store.client import Store
@@ -90,6 +91,7 @@ async def test_rejected_messages_of_one_moment_are_listed_once_across_pages_and_
 ) -> None:
     monkeypatch.setattr(fleet.settings, "query_readings", MOST_ROWS // 2)
     monkeypatch.setattr(rejected_repository, "_COUNTED", 0)
+    monkeypatch.setattr(consumers, "MAX_LISTED", FLOOD)
     device = await fleet.device()
     for readings in flood(FLOOD, spoilt=True):
         await fleet.store(message(*readings, device=device, received_at=MOMENT))
