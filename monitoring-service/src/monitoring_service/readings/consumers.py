@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 from uuid import UUID
 
 from fleet_contracts.telemetry import MAX_EXCERPT, Parsed, Rejected, message_cost, parse_message
@@ -23,6 +24,7 @@ from monitoring_service.watermark.marks import QueueMark
 UNKNOWN_DEVICE = "UNKNOWN_DEVICE"
 MAX_LISTED = 20
 """Refused items of one message, or readings of a device in one insert, that are listed each by itself."""
+T = TypeVar("T")
 Refused = list[tuple[Document, Refusal]]
 _YIELD_BYTES = 20_000
 """Bytes of messages decoded between two turns of the event loop: a few milliseconds."""
@@ -182,13 +184,13 @@ class TelemetryHandler:
 
 
 def _listed(rejected: list[Rejected]) -> list[Rejected]:
-    """The first of them, and one entry for all others: a message of 2 kB can hold a thousand."""
-    others = rejected[MAX_LISTED:]
-    if len(others) < 2:
-        return rejected
-    first = others[0]
-    reason = f"{len(others)} more items of this message, the first for this reason: {first.reason}"
-    return [*rejected[:MAX_LISTED], replace(first, reason=reason)]
+    """A message of 2 kB can hold a thousand."""
+    return _first_of(rejected, _more_items)
+
+
+def _more_items(first: Rejected, more: int) -> Rejected:
+    reason = f"{more} more items of this message, the first for this reason: {first.reason}"
+    return replace(first, reason=reason)
 
 
 def _listed_refusals(refused: Refused) -> Refused:
@@ -196,15 +198,20 @@ def _listed_refusals(refused: Refused) -> Refused:
     of_device = defaultdict[str, Refused](list)
     for document, why in refused:
         of_device[document["device_id"]].append((document, why))
-    listed: Refused = []
-    for all_of_it in of_device.values():
-        others = all_of_it[MAX_LISTED:]
-        listed += all_of_it if len(others) < 2 else all_of_it[:MAX_LISTED]
-        if len(others) > 1:
-            document, why = others[0]
-            reason = f"{len(others)} more readings, the first for this reason: {why.reason}"
-            listed.append((document, replace(why, reason=reason)))
-    return listed
+    return [each for all_of_it in of_device.values() for each in _first_of(all_of_it, _more_readings)]
+
+
+def _more_readings(first: tuple[Document, Refusal], more: int) -> tuple[Document, Refusal]:
+    document, why = first
+    return document, replace(why, reason=f"{more} more readings, the first for this reason: {why.reason}")
+
+
+def _first_of(refused: list[T], more_like: Callable[[T, int], T]) -> list[T]:
+    """The first MAX_LISTED, and one for all others, made of the next one and of how many they are."""
+    others = refused[MAX_LISTED:]
+    if len(others) < 2:
+        return refused
+    return [*refused[:MAX_LISTED], more_like(others[0], len(others))]
 
 
 async def _ended(tasks: "Collection[asyncio.Task[None]]") -> None:
