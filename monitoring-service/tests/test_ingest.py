@@ -39,12 +39,6 @@ async def test_every_delivery_three_times_in_any_order_is_stored_once(
     assert (numbers["readings_total"], numbers["readings_last_hour"]) == (100, 100)
 
 
-async def test_the_same_id_of_two_devices_is_two_readings(fleet: Any, message: Any, store: Store) -> None:
-    one, two = await fleet.device(), await fleet.device()
-    await fleet.store(message(reading("same"), device=one), message(reading("same"), device=two))
-    assert await store.readings.count_documents({}) == 2
-
-
 async def test_a_bad_reading_is_listed_and_its_neighbours_are_stored(fleet: Any, message: Any) -> None:
     device = await fleet.device()
     bad = {"metrics": {"a.b": 1}}

@@ -183,7 +183,7 @@ async def test_presence_tells_who_was_heard_and_keeps_what_was_not_confirmed(
     device, organization = str(uuid4()), str(uuid4())
     moments = [datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=1)]
     for moment in reversed(moments):
-        presence.on_stored([{"organization_id": organization, "device_id": device, "received_at": moment}])
+        presence.on_arrival([{"organization_id": organization, "device_id": device, "received_at": moment}])
     with pytest.raises(PublishFailed):
         await presence.flush()
     broker.away = False

@@ -87,11 +87,10 @@ class Worker:
         publisher = publishers.services
         sequence = StorageSequence(store)
         latest, presence = LatestProjection(store), PresencePublisher(publisher)
-        projections = (latest.on_stored, presence.on_stored)
         self.watermark = WatermarkService(store, publisher)
         self.volumes = VolumePublisher(store, publisher, gather=config.volume_gather_seconds)
-        listeners = (*projections, self.volumes.on_stored, notifier)
-        writer = ReadingWriter(store, sequence, listeners, kept=config.retention)
+        listeners, on_arrival = (latest.on_stored, self.volumes.on_stored, notifier), (presence.on_arrival,)
+        writer = ReadingWriter(store, sequence, listeners, on_arrival=on_arrival, kept=config.retention)
         owners = DeviceOwnerCache(DirectoryService(store, EVERYTHING))
         rejected = RejectedMessageService(store, config.rejected_retention)
         self.checkpoint = self._checkpoint(sequence, writer, latest, presence)
@@ -118,7 +117,7 @@ class Worker:
                 Queue(DEVICES_TELEMETRY.dead), dead, of_devices=True, last=True
             ),
             "consume events": self._consumer(MONITORING_EVENTS, on_event_batch(events.handle)),
-            **self._of_devices(partial(handler, max_bytes=MAX_BYTES, on_set_aside=presence.on_stored)),
+            **self._of_devices(partial(handler, max_bytes=MAX_BYTES, on_set_aside=presence.on_arrival)),
         }
 
     def _of_devices(self, handler: Callable[..., TelemetryHandler]) -> dict[str, BatchConsumer]:
@@ -159,7 +158,7 @@ class Worker:
             self._store,
             sequence,
             writer,
-            (latest.on_stored, presence.on_stored),
+            (latest.on_stored, presence.on_arrival),
             (latest.flush, presence.flush),
             late=(self.volumes.on_recovered,),
             late_seconds=self._config.volume_gather_seconds + VOLUMES_LATE_SECONDS,

@@ -13,13 +13,13 @@ MAX_DEVICES = 1000
 
 
 class PresencePublisher:
-    """Called with every stored reading; `flush` publishes. See readings/checkpoint.py."""
+    """Called with every reading that arrived; `flush` publishes. See readings/checkpoint.py."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._waiting: dict[tuple[str, str], datetime] = {}
 
-    def on_stored(self, readings: Iterable[Document]) -> None:
+    def on_arrival(self, readings: Iterable[Document]) -> None:
         """Remember when each device last sent a message."""
         waiting = self._waiting
         for reading in readings:

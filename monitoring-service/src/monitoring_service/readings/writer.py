@@ -16,8 +16,11 @@ MAX_VALUES = 5_000
 _VALUES_OF_A_DOCUMENT = 9
 """Metrics that cost the store as much as a document without any."""
 
+READ_TOGETHER = 50
+"""Duplicates read in one query: its cost is the square of its length."""
+
 Listener = Callable[[Sequence[Document]], None]
-"""Called with documents that are in the store, those of an earlier delivery included."""
+"""Called with documents as they are in the store, those of an earlier delivery included."""
 
 
 def values_of(document: Document) -> int:
@@ -34,10 +37,15 @@ class ReadingWriter:
         sequence: StorageSequence,
         listeners: Sequence[Listener] = (),
         *,
+        on_arrival: Sequence[Listener] = (),
         kept: timedelta = MAX_AGE,
     ) -> None:
-        """`kept`: how long readings are; one that was measured before, no query would show."""
-        self._store, self._sequence, self._listeners, self._kept = store, sequence, tuple(listeners), kept
+        """`on_arrival`: called with what arrived, also where another reading with its id was stored before.
+
+        `kept`: how long readings are; one that was measured before, no query would show.
+        """
+        self._store, self._sequence, self._kept = store, sequence, kept
+        self._listeners, self._on_arrival = tuple(listeners), tuple(on_arrival)
         self._last, self._open = 0, set[int]()
         self.busy = 0
         """Blocks in hand, or about to be."""
@@ -76,19 +84,30 @@ class ReadingWriter:
         self._open.add(block.start)
         try:
             result = await self._store_block(documents, block, counts, deadline)
-            self._notify(documents, result)
+            await self._notify(documents, result)
             self._last = max(self._last, block.end)
         finally:
             self._open.discard(block.start)
         return result
 
-    def _notify(self, documents: list[Document], result: InsertResult) -> None:
+    async def _notify(self, documents: list[Document], result: InsertResult) -> None:
         refused = {id(document) for document, _ in result.refused}
-        stored = [document for document in documents if id(document) not in refused]
-        for listener in self._listeners:
-            listener(stored)
+        arrived = [document for document in documents if id(document) not in refused]
+        stored = await self._as_stored(arrived, result.duplicates)
+        for listeners, told in ((self._listeners, stored), (self._on_arrival, arrived)):
+            for listener in listeners:
+                listener(told)
         STORED.inc(result.stored)
-        DUPLICATES.inc(len(stored) - result.stored)
+        DUPLICATES.inc(len(arrived) - result.stored)
+
+    async def _as_stored(self, arrived: list[Document], duplicates: list[Document]) -> list[Document]:
+        """What the store has for them: of readings with the same id it keeps the first."""
+        repeated = {document["_id"] for document in duplicates}
+        stored, asked = [one for one in arrived if one["_id"] not in repeated], sorted(repeated)
+        for start in range(0, len(asked), READ_TOGETHER):
+            query = {"_id": {"$in": asked[start : start + READ_TOGETHER]}}
+            stored += await self._store.readings.find(query).to_list(READ_TOGETHER)
+        return stored
 
     async def _store_block(
         self, documents: list[Document], block: Block, counts: Counter[str], deadline: float
