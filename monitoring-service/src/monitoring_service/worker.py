@@ -192,6 +192,7 @@ class Worker:
                 await self.checkpoint.replay()
                 replayed = True
             await self.project()
+            await self.checkpoint.replay_stale()
 
         await self._repeat("projections", CHECKPOINT_SECONDS, once)()
 

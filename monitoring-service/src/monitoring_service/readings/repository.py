@@ -144,6 +144,21 @@ class ReadingRepository:
         if until - seq > SHORT_RANGE:
             minutes = await self._minutes(organizations, seq + 1, until + 1)
             walk = FilledMinutes(minutes, seq + 1, until + 1, aim=PAGE)
+        async for page in self._pages(organizations, walk):
+            yield page
+
+    async def of_everybody_after(self, seq: int, snapshot: Snapshot) -> AsyncIterator[list[Document]]:
+        """Readings stored after `seq` up to the snapshot, in pages, one organisation after the other.
+
+        A page has readings of one organisation: in one order, each would be a query for all of them.
+        """
+        low, high = seq + 1, snapshot.last + 1
+        async for name, minutes in self._counts.filled(low // MINUTE - 1, high // MINUTE, snapshot):
+            if minutes:
+                async for page in self._pages([name], FilledMinutes(minutes, low, high, aim=PAGE)):
+                    yield page
+
+    async def _pages(self, organizations: Sequence[str], walk: Walk) -> AsyncIterator[list[Document]]:
         while (piece := walk.next()) is not None:
             page, (_, end) = await self._stored(organizations, *piece)
             walk.found(len(page))

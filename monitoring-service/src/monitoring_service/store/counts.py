@@ -6,7 +6,7 @@ move to one document per organisation and hour. Every step writes absolute figur
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,10 +81,21 @@ class Counts:
         for name in organizations:
             minutes = dict(snapshot.recent.get(name, {}))
             async for hour in self._hours(name, since_minute // 60, until // 60 + 1, reads):
-                first = int(hour["hour"]) * 60
-                minutes |= {first + int(offset): int(n) for offset, n in hour["minutes"].items()}
-            total.update({minute: n for minute, n in minutes.items() if since_minute <= minute <= until})
-        return {minute: n for minute, n in total.items() if n}
+                minutes |= _minutes(hour)
+            total.update(_within(minutes, since_minute, until))
+        return dict(total)
+
+    async def filled(
+        self, since_minute: int, until_minute: int, snapshot: Snapshot
+    ) -> AsyncIterator[tuple[str, dict[int, int]]]:
+        """Who stored readings in which minutes, both included: an organisation, and some of its minutes.
+
+        Complete up to the snapshot; a minute that is moved meanwhile comes twice.
+        """
+        async for hour in self._hours(None, since_minute // 60, until_minute // 60 + 1, None):
+            yield str(hour["organization_id"]), _within(_minutes(hour), since_minute, until_minute)
+        for name, minutes in snapshot.recent.items():
+            yield name, _within(minutes, since_minute, until_minute)
 
     async def total(self, organizations: Iterable[str], reads: Reads | None = None) -> tuple[int, int]:
         """(all stored readings, those of the last sixty minutes) of these organisations."""
@@ -115,16 +126,18 @@ class Counts:
         return total
 
     async def _hours(
-        self, organization_id: str, low: int, high: int, reads: Reads | None
+        self, organization_id: str | None, low: int, high: int, reads: Reads | None
     ) -> AsyncIterator[Document]:
-        """The counted hours of [low, high), read a bounded number at a time.
+        """The counted hours of [low, high), read a bounded number at a time; None: of everybody.
 
         The first piece is all of the range: nobody knows when an organisation began to send, and how long
         the hours are kept that could not be deleted in time. What it leaves is read in shorter ones.
         """
 
+        mine = {} if organization_id is None else {"organization_id": organization_id}
+
         def find(hours: Any) -> Any:
-            return self._store.hourly.find({"organization_id": organization_id, "hour": hours})
+            return self._store.hourly.find(mine | {"hour": hours})
 
         span = high - low
         walk = Windows(low, high, MOST_ROWS, max(1, span), _HOURS, lead=span)
@@ -132,6 +145,15 @@ class Counts:
         while (page := await scan.next()) is not None:
             for hour in page:
                 yield hour
+
+
+def _minutes(hour: Document) -> dict[int, int]:
+    first = int(hour["hour"]) * 60
+    return {first + int(offset): int(n) for offset, n in hour["minutes"].items()}
+
+
+def _within(minutes: Mapping[int, int], since: int, until: int) -> dict[int, int]:
+    return {minute: n for minute, n in minutes.items() if n and since <= minute <= until}
 
 
 def _settled_until(snapshot: Snapshot, organization_id: str) -> int:
