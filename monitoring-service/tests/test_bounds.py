@@ -58,10 +58,11 @@ async def test_every_query_of_readings_and_events_rides_an_index(fleet: Any, sto
     for backwards in (True, False):
         for metrics in ([], ["value"], ["value", "other"]):
             await readings.of_device(device, span, metrics=metrics, backwards=backwards, limit=5, since=since)
-    stable = (await StorageSequence(store).snapshot()).stable
-    await readings.of_organizations(both, 0, stable + 1, span=span, metrics=["value"], limit=5)
-    assert [page async for page in feed.after(both, stable - 60 * MINUTE, stable)]
-    assert [page async for page in feed.after(both, stable - MINUTE // 60, stable)]
+    snapshot = await StorageSequence(store).snapshot()
+    await readings.of_organizations(both, 0, snapshot.stable + 1, span=span, metrics=["value"], limit=5)
+    for names in (both, [*both, *(str(uuid4()) for _ in range(50))]):
+        for seconds in (3600, 1):
+            assert [page async for page in feed.after(names, snapshot.stable - seconds * 1_000_000, snapshot)]
     await readings._readings.assert_indexed()
     await events._events.assert_indexed()
 

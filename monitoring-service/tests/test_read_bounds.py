@@ -108,8 +108,9 @@ async def test_what_is_stored_at_once_is_listed_and_fed_in_its_order(
     devices = [await fleet.device(organization) for organization in organizations]
     await fleet.store(*(message(*flood(60)[0], device=device) for device in devices))
     await fleet.worker.checkpoint.advance()
-    stable, names = (await StorageSequence(store).snapshot()).stable, [str(one) for one in organizations]
-    fed = [row async for page in FeedRepository(store).after(names, stable - MINUTE, stable) for row in page]
+    snapshot, names = await StorageSequence(store).snapshot(), [str(one) for one in organizations]
+    pages = FeedRepository(store).after(names, snapshot.stable - MINUTE, snapshot)
+    fed = [row async for page in pages for row in page]
     numbers = [row["seq"] for row in fed]
     assert numbers == sorted(set(numbers))
     assert sum("metrics" in row for row in fed) == 3 * 60

@@ -3,12 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from heapq import merge
 
+from bson.int64 import Int64
+
 from monitoring_service.live.models import event_item, reading_item
 from monitoring_service.readings.queries import PAGE, StoredReadings
 from monitoring_service.store.client import Document, Store
-from monitoring_service.store.reads import PlainReads, Reads
+from monitoring_service.store.counts import FEW
+from monitoring_service.store.reads import MOST_ROWS, PlainReads, Reads
 from monitoring_service.store.scans import read_stored
-from monitoring_service.store.windows import Windows
+from monitoring_service.store.sequence import Snapshot
+from monitoring_service.store.windows import Walk, Windows
 
 _MINUTES_SEQ, _HOURS_SEQ = 10 * 60 * 1_000_000, 6 * 3600 * 1_000_000
 
@@ -20,15 +24,17 @@ class FeedRepository:
         self._reads: Reads = reads or PlainReads()
         self._readings, self._events = StoredReadings(store, self._reads), store.events
 
-    def after(self, organizations: Sequence[str], seq: int, until: int) -> AsyncIterator[list[Document]]:
-        """Everything stored after `seq` up to `until`, in order, in pages; each with its `item`."""
-        readings = self._pages(organizations, seq, until)
-        return _merged(readings, self._event_pages(organizations, seq, until))
+    def after(
+        self, organizations: Sequence[str], seq: int, snapshot: Snapshot
+    ) -> AsyncIterator[list[Document]]:
+        """All stored after `seq` that the snapshot has for good, in order, in pages; each with its `item`."""
+        readings = self._pages(organizations, seq, snapshot)
+        return _merged(readings, self._event_pages(organizations, seq, snapshot.stable))
 
     async def _pages(
-        self, organizations: Sequence[str], seq: int, until: int
+        self, organizations: Sequence[str], seq: int, snapshot: Snapshot
     ) -> AsyncIterator[list[Document]]:
-        async for page in self._readings.after(organizations, seq, until):
+        async for page in self._readings.after(organizations, seq, snapshot):
             for document in page:
                 document["item"] = reading_item(document)
             yield page
@@ -36,15 +42,28 @@ class FeedRepository:
     async def _event_pages(
         self, organizations: Sequence[str], seq: int, until: int
     ) -> AsyncIterator[list[Document]]:
-        windows = Windows(seq + 1, until + 1, _MINUTES_SEQ, _HOURS_SEQ, PAGE)
-        while (piece := windows.next()) is not None:
-            events, (_, end) = await read_stored(self._reads, self._events, organizations, *piece)
-            windows.found(len(events))
-            windows.return_to(end)
-            for document in events:
+        names = frozenset(organizations)
+        walk: Walk = Windows(seq + 1, until + 1, _MINUTES_SEQ, _HOURS_SEQ, PAGE)
+        while (piece := walk.next()) is not None:
+            if len(names) > FEW:  # there are few events, and an index of all of them
+                events, end = await self._events_of_everybody(*piece)
+            else:
+                events, (_, end) = await read_stored(self._reads, self._events, organizations, *piece)
+            walk.found(len(events))
+            walk.return_to(end)
+            mine = [event for event in events if event["organization_id"] in names]
+            for document in mine:
                 document["item"] = event_item(document)
-            if events:
-                yield events
+            if mine:
+                yield mine
+
+    async def _events_of_everybody(self, low: int, high: int) -> tuple[list[Document], int]:
+        """Events of [low, high) in order, and up to where these are all."""
+        query = {"seq": {"$gte": Int64(low), "$lt": Int64(high)}}
+        events = await self._reads.rows(self._events.find(query).sort("seq", 1), MOST_ROWS)
+        if len(events) < MOST_ROWS:
+            return events, high
+        return events, int(events[-1]["seq"]) + 1
 
 
 async def _merged(*streams: AsyncIterator[list[Document]]) -> AsyncIterator[list[Document]]:

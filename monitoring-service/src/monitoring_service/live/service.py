@@ -22,9 +22,10 @@ from monitoring_service.live.resume_limit import ResumeLimit
 from monitoring_service.live.schemas import Subscribe
 from monitoring_service.live.subscriptions import resolve_target
 from monitoring_service.store.client import Document, Store, StoreError
+from monitoring_service.store.counts import FEW
 from monitoring_service.store.read_limiter import ReadLimiter
 from monitoring_service.store.reads import Reads, SharedReads
-from monitoring_service.store.sequence import StorageSequence
+from monitoring_service.store.sequence import Snapshot, StorageSequence
 
 log = structlog.get_logger(__name__)
 DROPPED = Counter("monitoring_live_dropped", "Live clients dropped because they did not read")
@@ -109,16 +110,17 @@ class LiveFeed:
         near = [client for client in self.clients if client.caught_up and await self._keeps_up(client)]
         if not near:
             return
-        stable = (await self._sequence.snapshot()).stable
+        snapshot = await self._sequence.snapshot()
         groups: dict[tuple[str, ...], list[LiveClient]] = {}
         for client in near:
-            if client.cursor < stable - SHORT_RANGE:
+            # Who sees very many organisations costs many queries, for which nobody else is to wait.
+            if client.cursor < snapshot.stable - SHORT_RANGE or len(client.organizations) > FEW:
                 client.caught_up = False
                 self._start_catch_up(client)
             else:
                 groups.setdefault(client.organizations, []).append(client)
         for organizations, clients in groups.items():
-            await self._advance(organizations, clients, stable)
+            await self._advance(organizations, clients, snapshot)
 
     async def drop_revoked(self, data: TokenRevokedData) -> None:
         """Disconnect whoever uses a revoked token."""
@@ -135,12 +137,12 @@ class LiveFeed:
         await asyncio.gather(*(self._transport.drop(client.sid, abort=abort) for client in leaving))
 
     async def _advance(
-        self, organizations: tuple[str, ...], clients: Sequence[LiveClient], stable: int
+        self, organizations: tuple[str, ...], clients: Sequence[LiveClient], snapshot: Snapshot
     ) -> None:
-        low = min(client.cursor for client in clients)
+        low, stable = min(client.cursor for client in clients), snapshot.stable
         if low >= stable:
             return
-        async for page in self._repository.after(organizations, low, stable):
+        async for page in self._repository.after(organizations, low, snapshot):
             # Who subscribes anew in the meantime is no longer caught up, and goes on from elsewhere.
             await self._send([client for client in clients if client.caught_up], page)
         for client in clients:
@@ -186,14 +188,14 @@ class LiveFeed:
                 if not gap_sent:
                     await self._send_gap(client, reads)
                     gap_sent = True
-                stable = (await self._sequence.snapshot()).stable
-                async for page in repository.after(client.organizations, client.cursor, stable):
+                snapshot = await self._sequence.snapshot()
+                async for page in repository.after(client.organizations, client.cursor, snapshot):
                     while not await self._keeps_up(client):
                         if client.sid not in self._clients:
                             return
                         await asyncio.sleep(_DRAIN_SECONDS)
                     await self._send([client], page)
-                client.cursor = max(client.cursor, stable)
+                client.cursor = max(client.cursor, snapshot.stable)
                 if client.cursor >= (await self._sequence.snapshot()).stable - SHORT_RANGE:
                     client.caught_up = True
                     return

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from bson.int64 import Int64
 
 from monitoring_service.readings.models import TimeRange
+from monitoring_service.store.active import ActiveOrganizations
 from monitoring_service.store.client import Document, Store
 from monitoring_service.store.counts import HOUR, Counts
 from monitoring_service.store.reads import MOST_ROWS, PIECE, PlainReads, Reads
@@ -121,9 +122,10 @@ class ReadingRepository:
         """
         snapshot, found = await self._sequence.snapshot(self._reads), list[Document]()
         high = min(snapshot.last + 1, snapshot.last + 1 if high is None else high)
+        active = ActiveOrganizations(self._counts, organizations, snapshot, self._reads)
         async for border, walk in self._filled_lately(organizations, low, high, snapshot, min(limit, PIECE)):
             while (piece := walk.next()) is not None:
-                page, (start, _) = await self._stored(organizations, *piece, backwards=True)
+                page, (start, _) = await self._stored(await active.of(*piece), *piece, backwards=True)
                 walk.found(len(page))
                 walk.return_to(start)
                 found += [row for row in page if span.holds(row) and _has(row, metrics)]
@@ -137,15 +139,20 @@ class ReadingRepository:
         return ReadingSlice(found)
 
     async def after(
-        self, organizations: Sequence[str], seq: int, until: int
+        self, organizations: Sequence[str], seq: int, snapshot: Snapshot
     ) -> AsyncIterator[list[Document]]:
-        """Readings of organisations stored after `seq` up to `until`, in order, in pages."""
-        walk: Walk = Windows(seq + 1, until + 1, _SECOND, SHORT_RANGE, PAGE)
-        if until - seq > SHORT_RANGE:
-            minutes = await self._minutes(organizations, seq + 1, until + 1)
-            walk = FilledMinutes(minutes, seq + 1, until + 1, aim=PAGE)
-        async for page in self._pages(organizations, walk):
-            yield page
+        """Readings of organisations stored after `seq` that the snapshot has for good, in order, in pages."""
+        low, high = seq + 1, snapshot.stable + 1
+        walk: Walk = Windows(low, high, _SECOND, SHORT_RANGE, PAGE)
+        if high - low > SHORT_RANGE:
+            walk = FilledMinutes(await self._minutes(organizations, low, high, snapshot), low, high, aim=PAGE)
+        active = ActiveOrganizations(self._counts, organizations, snapshot, self._reads)
+        while (piece := walk.next()) is not None:
+            page, (_, end) = await self._stored(await active.of(*piece), *piece)
+            walk.found(len(page))
+            walk.return_to(end)
+            if page:
+                yield page
 
     async def of_everybody_after(self, seq: int, snapshot: Snapshot) -> AsyncIterator[list[Document]]:
         """Readings stored after `seq` up to the snapshot, in pages, one organisation after the other.
@@ -153,18 +160,14 @@ class ReadingRepository:
         A page has readings of one organisation: in one order, each would be a query for all of them.
         """
         low, high = seq + 1, snapshot.last + 1
-        async for name, minutes in self._counts.filled(low // MINUTE - 1, high // MINUTE, snapshot):
-            if minutes:
-                async for page in self._pages([name], FilledMinutes(minutes, low, high, aim=PAGE)):
+        async for name, minutes in self._counts.filled(None, low // MINUTE - 1, high // MINUTE, snapshot):
+            walk = FilledMinutes(minutes, low, high, aim=PAGE)
+            while (piece := walk.next()) is not None:
+                page, (_, end) = await self._stored([name], *piece)
+                walk.found(len(page))
+                walk.return_to(end)
+                if page:
                     yield page
-
-    async def _pages(self, organizations: Sequence[str], walk: Walk) -> AsyncIterator[list[Document]]:
-        while (piece := walk.next()) is not None:
-            page, (_, end) = await self._stored(organizations, *piece)
-            walk.found(len(page))
-            walk.return_to(end)
-            if page:
-                yield page
 
     async def _filled_lately(
         self, organizations: Sequence[str], low: int, high: int, snapshot: Snapshot, aim: int

@@ -6,7 +6,7 @@ move to one document per organisation and hour. Every step writes absolute figur
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,10 @@ from monitoring_service.store.sequence import KEY, MINUTE, Snapshot, StorageSequ
 from monitoring_service.store.windows import Windows
 
 HOUR = 60 * MINUTE
+FEW = 20
+"""So many organisations are asked for one by one; instead of more, all that there are."""
+UNFOLDED = 15_000_000
+"""Of the sequence: minutes that ended later stay in its own document, where the live feed finds them."""
 _RECOUNT_SECONDS = 3600.0
 """Older hours change only by being deleted; months of one organisation take a second to count."""
 _FOLDED = 1000
@@ -48,7 +52,7 @@ class Counts:
     async def fold(self) -> int:
         """Move closed minutes out of the sequence's document; how many counts were moved."""
         snapshot = await self._sequence.snapshot()
-        open_from = snapshot.stable // MINUTE
+        open_from = (snapshot.stable - UNFOLDED) // MINUTE
         closed = [
             (name, minute, number)
             for name, minutes in snapshot.recent.items()
@@ -78,35 +82,49 @@ class Counts:
         snapshot, total = snapshot or await self._sequence.snapshot(reads), Counter[int]()
         if until is None:  # the sequence may be ahead of this clock
             until = max(_next_hour() * 60, snapshot.last // MINUTE)
-        for name in organizations:
-            minutes = dict(snapshot.recent.get(name, {}))
-            async for hour in self._hours(name, since_minute // 60, until // 60 + 1, reads):
-                minutes |= _minutes(hour)
-            total.update(_within(minutes, since_minute, until))
+        async for _, minutes in self.filled(set(organizations), since_minute, until, snapshot, reads=reads):
+            total.update(minutes)
         return dict(total)
 
     async def filled(
-        self, since_minute: int, until_minute: int, snapshot: Snapshot
+        self,
+        organizations: Collection[str] | None,
+        since_minute: int,
+        until_minute: int,
+        snapshot: Snapshot,
+        *,
+        reads: Reads | None = None,
     ) -> AsyncIterator[tuple[str, dict[int, int]]]:
-        """Who stored readings in which minutes, both included: an organisation, and some of its minutes.
+        """Which of the organisations (None: of all) stored how many readings in which minutes.
 
-        Complete up to the snapshot; a minute that is moved meanwhile comes twice.
+        An organisation and minutes of one hour at a time, both ends included, up to the snapshot.
         """
-        async for hour in self._hours(None, since_minute // 60, until_minute // 60 + 1, None):
-            yield str(hour["organization_id"]), _within(_minutes(hour), since_minute, until_minute)
-        for name, minutes in snapshot.recent.items():
-            yield name, _within(minutes, since_minute, until_minute)
+        names = snapshot.recent if organizations is None else organizations
+        recent = {name: _within(snapshot.recent.get(name, {}), since_minute, until_minute) for name in names}
+        asked = [None] if organizations is None or len(organizations) > FEW else organizations
+        for owner in asked:
+            async for hour in self._hours(owner, since_minute // 60, until_minute // 60 + 1, reads):
+                name, minutes = hour["organization_id"], _within(_minutes(hour), since_minute, until_minute)
+                if organizations is None or name in organizations:
+                    for minute in minutes:  # it may have been moved since the snapshot was taken
+                        recent.get(name, {}).pop(minute, None)
+                    yield name, minutes
+        for name, minutes in recent.items():
+            if minutes:
+                yield name, minutes
 
     async def total(self, organizations: Iterable[str], reads: Reads | None = None) -> tuple[int, int]:
         """(all stored readings, those of the last sixty minutes) of these organisations."""
         now, snapshot = int(time.time()) // 60, await self._sequence.snapshot(reads)
+        borders = {name: min(now // 60 - 2, _settled_until(snapshot, name)) for name in organizations}
         total = last_hour = 0
-        for name in organizations:
-            border = min(now // 60 - 2, _settled_until(snapshot, name))
+        for name, border in borders.items():
             total += await self._older_than(name, border, reads or PlainReads())
-            minutes = await self.by_minute([name], border * 60, reads=reads, snapshot=snapshot)
-            total += sum(minutes.values())
-            last_hour += sum(n for minute, n in minutes.items() if minute > now - 60)
+        since, until = min(borders.values(), default=0) * 60, max(_next_hour() * 60, snapshot.last // MINUTE)
+        async for name, minutes in self.filled(borders, since, until, snapshot, reads=reads):
+            newer = _within(minutes, borders[name] * 60, until)
+            total += sum(newer.values())
+            last_hour += sum(n for minute, n in newer.items() if minute > now - 60)
         return total, last_hour
 
     async def _older_than(self, organization_id: str, border: int, reads: Reads) -> int:
@@ -130,17 +148,18 @@ class Counts:
     ) -> AsyncIterator[Document]:
         """The counted hours of [low, high), read a bounded number at a time; None: of everybody.
 
-        The first piece is all of the range: nobody knows when an organisation began to send, and how long
-        the hours are kept that could not be deleted in time. What it leaves is read in shorter ones.
+        The first piece of one organisation is all of the range: nobody knows when it began to send, and how
+        long the hours are kept that could not be deleted in time. What it leaves is read in shorter ones.
         """
-
-        mine = {} if organization_id is None else {"organization_id": organization_id}
+        is_one, span = organization_id is not None, high - low
 
         def find(hours: Any) -> Any:
+            mine = {"organization_id": organization_id} if is_one else {}
             return self._store.hourly.find(mine | {"hour": hours})
 
-        span = high - low
-        walk = Windows(low, high, MOST_ROWS, max(1, span), _HOURS, lead=span)
+        walk = Windows(
+            low, high, MOST_ROWS if is_one else 1, max(1, span), _HOURS, lead=span if is_one else 0
+        )
         scan = RangeScan(reads or PlainReads(), find, _HOUR, walk)
         while (page := await scan.next()) is not None:
             for hour in page:

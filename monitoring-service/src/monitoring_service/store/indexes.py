@@ -21,6 +21,7 @@ async def ensure_indexes(store: Store, *, live_retention: timedelta, rejected_re
     await store.readings.create_index(READINGS_BY_DEVICE)
     await store.readings.create_index(READINGS_BY_ORGANIZATION)
     await store.events.create_index(READINGS_BY_ORGANIZATION)
+    await store.events.create_index([("seq", 1)])
     await store.hourly.create_index([("organization_id", 1), ("hour", 1)])
     await store.hourly.create_index(HOURLY_BY_HOUR)
     for devices in (store.latest, store.devices):

@@ -14,7 +14,7 @@ from monitoring_service.store.sequence import MINUTE
 MINUTE_MS = 60_000
 _GROW = 4
 _SHRINK = 0.25
-_SPILL = 10_000
+SPILL = 10_000
 """A block is counted in the minute that it starts in; so many of its numbers may lie in the next one."""
 
 
@@ -115,14 +115,14 @@ class FilledMinutes:
 
     def _open(self, minute: int) -> Windows:
         low = max(self._start, minute * MINUTE)
-        high = min(self._end, (minute + 1) * MINUTE + _SPILL)
+        high = min(self._end, (minute + 1) * MINUTE + SPILL)
         if low < high:
             if self._backwards:
                 self._end = low
             else:
                 self._start = high
         width = max(1.0, (high - low) * min(1.0, self._aim / self._counts[minute]))
-        return Windows(low, high, width, MINUTE + _SPILL, self._aim, self._backwards)
+        return Windows(low, high, width, MINUTE + SPILL, self._aim, self._backwards)
 
 
 class CountedMinutes:
