@@ -25,7 +25,7 @@ from monitoring_service.readings.consumers import TelemetryHandler
 from monitoring_service.store.client import Store
 from monitoring_service.store.inserts import StoreUnavailable
 from monitoring_service.watermark import repository
-from monitoring_service.watermark.models import Note, of_fleet
+from monitoring_service.watermark.models import WorkerProgress, fleet_watermark
 from monitoring_service.watermark.service import FORGOTTEN, HELD, WatermarkService
 from monitoring_service.worker import Worker
 
@@ -36,29 +36,29 @@ def after(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def note(name: str, watermark: float | None, holds_until: float) -> Note:
-    return Note(name, None if watermark is None else after(watermark), after(holds_until))
+def progress(name: str, watermark: float | None, holds_until: float) -> WorkerProgress:
+    return WorkerProgress(name, None if watermark is None else after(watermark), after(holds_until))
 
 
 @pytest.mark.parametrize(
     ("own", "others", "expected"),
     [
         (10, [], 10),
-        (10, [note("ahead", 11, 71)], 10),
-        (10, [note("slow", 4, 64)], 4),
-        (10, [note("new", None, 70)], None),
-        (10, [note("left", 4, 9)], 10),
-        (10, [note("left just now", 4, 10)], 4),
-        (80, [note("dead", 4, 64)], 80),
-        (80, [note("dead before it met a mark", None, 64)], 80),
-        (80, [note("slow", 60, 120), note("dead", 4, 64)], 4),
-        (80, [note("slow", 65, 125), note("dead", 4, 64)], 65),
+        (10, [progress("ahead", 11, 71)], 10),
+        (10, [progress("slow", 4, 64)], 4),
+        (10, [progress("new", None, 70)], None),
+        (10, [progress("left", 4, 9)], 10),
+        (10, [progress("left just now", 4, 10)], 4),
+        (80, [progress("dead", 4, 64)], 80),
+        (80, [progress("dead before it met a mark", None, 64)], 80),
+        (80, [progress("slow", 60, 120), progress("dead", 4, 64)], 4),
+        (80, [progress("slow", 65, 125), progress("dead", 4, 64)], 65),
     ],
 )
 def test_the_fleet_is_as_far_as_the_last_worker_that_may_hold_something(
-    own: float, others: list[Note], expected: float | None
+    own: float, others: list[WorkerProgress], expected: float | None
 ) -> None:
-    assert of_fleet(after(own), others) == (None if expected is None else after(expected))
+    assert fleet_watermark(after(own), others) == (None if expected is None else after(expected))
 
 
 class Broker:
@@ -97,14 +97,14 @@ async def test_a_worker_that_stands_still_holds_the_watermark_until_it_is_gone(
 ) -> None:
     one, other = await make_worker(), await make_worker()
     now = datetime.now(UTC).replace(microsecond=0)
-    await one.tell(now)
+    await one.publish(now)
     assert broker.watermarks == [], "nobody knows what the other was given"
-    await other.tell(now - timedelta(seconds=1))
-    await one.tell(now + timedelta(seconds=1))
+    await other.publish(now - timedelta(seconds=1))
+    await one.publish(now + timedelta(seconds=1))
     assert broker.watermarks == [now - timedelta(seconds=1)] * 2
     await other.leave()
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
-    await one.tell(later)
+    await one.publish(later)
     assert broker.watermarks[-1] == later
     assert await store.watermarks.count_documents({}) == 2, "who is gone is forgotten"
 
@@ -114,9 +114,9 @@ async def test_a_worker_that_was_killed_holds_the_watermark_no_longer_than_the_b
 ) -> None:
     killed, next_one = await make_worker(), await make_worker()
     now = datetime.now(UTC).replace(microsecond=0)
-    await killed.tell(now)
-    await next_one.tell(now + HELD / 2)
-    await next_one.tell(now + HELD + timedelta(seconds=2))
+    await killed.publish(now)
+    await next_one.publish(now + HELD / 2)
+    await next_one.publish(now + HELD + timedelta(seconds=2))
     assert broker.watermarks == [now, now + HELD + timedelta(seconds=2)]
 
 
@@ -126,20 +126,20 @@ async def test_what_a_worker_gave_back_with_its_connection_holds_the_watermark(
     """It may be in the hands of another one, which is further than what it has got."""
     one, other = await make_worker(), await make_worker()
     now = datetime.now(UTC).replace(microsecond=0)
-    await other.tell(now + timedelta(seconds=5))
-    await one.tell(now)
+    await other.publish(now + timedelta(seconds=5))
+    await one.publish(now)
     mark = one.mark(MONITORING_TELEMETRY, None)
     mark.session_begins()
-    await one.tell(now + timedelta(seconds=1))
+    await one.publish(now + timedelta(seconds=1))
     assert broker.watermarks == [now, now + timedelta(seconds=1)], "nothing was lost yet"
     mark.session_begins()
     await one._join()
-    await one.tell(now + timedelta(seconds=9))
-    await other.tell(now + timedelta(seconds=9))
+    await one.publish(now + timedelta(seconds=9))
+    await other.publish(now + timedelta(seconds=9))
     assert broker.watermarks[2:] == [now + timedelta(seconds=1)] * 2
     late = now + HELD + timedelta(seconds=9)
-    await one.tell(late)
-    await other.tell(late)
+    await one.publish(late)
+    await other.publish(late)
     assert broker.watermarks[-1] == late
 
 
@@ -190,12 +190,12 @@ async def test_so_many_workers_that_came_and_went_that_not_all_are_read_tell_not
     worker, now = await make_worker(), datetime.now(UTC).replace(microsecond=0)
     left = [{"_id": str(number), "watermark": None, "holds_until": now} for number in range(2)]
     await store.watermarks.insert_many(left)
-    await worker.tell(now + timedelta(seconds=1))
+    await worker.publish(now + timedelta(seconds=1))
     assert broker.watermarks == []
     long_ago = {"$set": {"holds_until": now - FORGOTTEN - timedelta(seconds=1)}}
     await store.watermarks.update_many({"watermark": None}, long_ago)
-    await worker.tell(now + timedelta(seconds=2))
-    await worker.tell(now + timedelta(seconds=3))
+    await worker.publish(now + timedelta(seconds=2))
+    await worker.publish(now + timedelta(seconds=3))
     assert broker.watermarks == [now + timedelta(seconds=3)]
 
 

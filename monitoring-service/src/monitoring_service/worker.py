@@ -200,7 +200,7 @@ class Worker:
         """Write the projections, and then tell how far they are; raises StoreError, PublishFailed."""
         reached = self.watermark.reached
         await self.checkpoint.advance()
-        await self.watermark.tell(reached)
+        await self.watermark.publish(reached)
 
     def _repeat(
         self, name: str, pause: float, job: Callable[[], Awaitable[object]]

@@ -8,7 +8,7 @@ from monitoring_service.store.client import Store, StoreError
 from monitoring_service.store.inserts import StoreUnavailable
 from monitoring_service.store.reads import Reads
 from monitoring_service.watermark.marks import QueueMark
-from monitoring_service.watermark.models import Note, of_fleet
+from monitoring_service.watermark.models import WorkerProgress, fleet_watermark
 from monitoring_service.watermark.repository import WatermarkRepository
 
 HELD = timedelta(seconds=4 * HEARTBEAT_SECONDS)
@@ -25,9 +25,9 @@ class WatermarkService:
 
     def __init__(self, store: Store, publisher: Publisher) -> None:
         self._repository, self._publisher = WatermarkRepository(store), publisher
-        self._worker, self._marks, self._joined = uuid4().hex, list[QueueMark](), False
-        self._noted: datetime | None = None
-        self._told: datetime | None = None
+        self._id, self._marks, self._joined = uuid4().hex, list[QueueMark](), False
+        self._saved: datetime | None = None
+        self._published: datetime | None = None
         self._renew_at = datetime.now(UTC)
 
     def mark(self, queue: Queue, publisher: Publisher) -> QueueMark:
@@ -36,9 +36,9 @@ class WatermarkService:
         return self._marks[-1]
 
     async def send(self) -> None:
-        """Send a mark through each queue, and renew the note; raises StoreError, PublishFailed."""
+        """Send a mark through each queue, and renew the progress; raises StoreError, PublishFailed."""
         if self._joined and datetime.now(UTC) >= self._renew_at:
-            await self._note(self._noted)
+            await self._save(self._saved)
         for mark in self._marks:
             await mark.send()
 
@@ -48,44 +48,44 @@ class WatermarkService:
         known = [mark.reached for mark in self._marks if mark.reached is not None]
         return min(known) if known and len(known) == len(self._marks) else None
 
-    async def tell(self, reached: datetime | None) -> None:
-        """Tell how far the fleet is, now that what this worker handled until `reached` is told of.
+    async def publish(self, reached: datetime | None) -> None:
+        """Publish how far the fleet is, now that what this worker handled until `reached` is told of.
 
-        Raises StoreError, PublishFailed, and then it is told again.
+        Raises StoreError, PublishFailed, and then it is published again.
         """
-        if not self._joined or reached is None or reached == self._told:
+        if not self._joined or reached is None or reached == self._published:
             return
-        await self._note(reached)
-        await self._tell_fleet(reached)
-        self._told = reached
+        await self._save(reached)
+        await self._publish_fleet_watermark(reached)
+        self._published = reached
 
     async def leave(self) -> None:
         """Hold up nobody any longer, now that nothing is consumed; raises StoreError."""
         if self._joined:
-            await self._note(self._noted, held=timedelta(0))
+            await self._save(self._saved, held=timedelta(0))
 
-    async def _tell_fleet(self, own: datetime) -> None:
-        notes = await self._repository.notes()
-        if notes is None:
+    async def _publish_fleet_watermark(self, own: datetime) -> None:
+        workers = await self._repository.workers()
+        if workers is None:
             await self._repository.forget_before(datetime.now(UTC) - FORGOTTEN)
             return
-        others = [note for note in notes if note.worker != self._worker]
-        watermark = of_fleet(own, others)
+        others = [worker for worker in workers if worker.id != self._id]
+        watermark = fleet_watermark(own, others)
         if watermark is None:
             return
         await self._publisher.publish_event(_event(watermark))
         await self._repository.advance(watermark)
-        if gone := [note for note in others if note.holds_until < watermark]:
+        if gone := [worker for worker in others if worker.holds_until < watermark]:
             await self._repository.forget(gone)
 
     def _rejoin(self) -> None:
         """A consumer has lost its connection, and what it held may be given to another worker.
 
-        So this worker counts as one that is gone, whose note holds up others for a while, and as a new one.
+        So this worker counts as one that is gone, whose progress holds up others, and as a new one.
         """
         if not self._joined:
             return
-        self._worker, self._joined, self._noted, self._told = uuid4().hex, False, None, None
+        self._id, self._joined, self._saved, self._published = uuid4().hex, False, None, None
         for mark in self._marks:
             mark.reached = None
 
@@ -94,15 +94,15 @@ class WatermarkService:
         if self._joined:
             return
         try:
-            await self._note(None)
+            await self._save(None)
         except StoreError as error:
             raise StoreUnavailable(type(error).__name__) from error
         self._joined = True
 
-    async def _note(self, watermark: datetime | None, *, held: timedelta = HELD) -> None:
+    async def _save(self, watermark: datetime | None, *, held: timedelta = HELD) -> None:
         now = datetime.now(UTC)
-        await self._repository.write(Note(self._worker, watermark, now + held))
-        self._noted, self._renew_at = watermark, now + RENEWED
+        await self._repository.write(WorkerProgress(self._id, watermark, now + held))
+        self._saved, self._renew_at = watermark, now + RENEWED
 
 
 class WatermarkQueries:
@@ -113,7 +113,7 @@ class WatermarkQueries:
 
     async def heard_until(self, now: datetime) -> datetime:
         """Silence says something up to then; `now` before any worker has told how far it is."""
-        watermark = await self._repository.of_fleet()
+        watermark = await self._repository.fleet_watermark()
         return min(watermark or now, now)
 
 
