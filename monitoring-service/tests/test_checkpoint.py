@@ -86,8 +86,10 @@ async def test_workers_that_run_replay_what_one_that_died_left_and_forget_it(
     await other.replay()
     await fleet.readings(await fleet.device(), 1, 2)
     await died(store, before, ago=STALE_AFTER + timedelta(seconds=1))
+    await other.recover_late()
     await other.replay_stale()
     assert len(told) == 2
+    await other.recover_late()
     assert await store.workers.distinct("_id") == [other._name]
 
 
@@ -102,5 +104,33 @@ async def test_a_worker_that_lives_is_left_alone_though_it_has_nothing_to_do(
     idle._note_at = 0
     await idle.advance()
     await other.replay_stale()
+    await other.recover_late()
     assert told == []
     assert await store.workers.count_documents({"_id": idle._name}) == 1
+
+
+async def test_late_listeners_are_told_by_the_next_worker_where_this_one_dies_before(
+    fleet: Any, store: Store
+) -> None:
+    """Of all that the first one that died may not have told them of, however long nobody ran since."""
+    sequence, writer = fleet.worker.sequence, fleet.worker.consumers["consume telemetry"].handler._writer
+    late: list[Document] = []
+
+    def starting() -> ProjectionCheckpoint:
+        return ProjectionCheckpoint(store, sequence, writer, (), (), late=(late.extend,), late_seconds=60)
+
+    await fleet.readings(await fleet.device(), 1, 2)
+    stored = await sequence.snapshot()
+    await died(store, stored.last)
+    away = {"$set": {"last": stored.last + 10 * MINUTE}}
+    await store.sequence.update_one({"_id": "sequence"}, away)
+    assert await starting().replay() == 0
+    following = starting()
+    assert await following.replay() == 0
+    assert late == []
+    await following.recover_late()
+    assert len(late) == 2
+    last = starting()
+    await last.replay()
+    await last.recover_late()
+    assert len(late) == 2

@@ -239,5 +239,6 @@ async def test_a_new_worker_tells_what_one_that_died_had_not(
     )
     assert await checkpoint.replay() == 0
     assert seen == [], "what the projections have is not projected again"
+    await checkpoint.recover_late()
     await new.publish_due()
     assert {(one.hour, one.data_bytes) for one in publisher.volumes()} == {(HOUR, 10), (late, 20)}

@@ -175,6 +175,7 @@ class Worker:
             "excess": (EXCESS_SECONDS, self.excess.publish),
             "watermark": (WATERMARK_SECONDS, self.watermark.send),
             "volumes": (VOLUMES_SECONDS, self.volumes.publish_due),
+            "late replay": (VOLUMES_SECONDS, self.checkpoint.recover_late),
         }
         consumers = {name: consumer.run for name, consumer in self.consumers.items()}
         return (

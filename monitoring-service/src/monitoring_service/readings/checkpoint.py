@@ -2,12 +2,13 @@
 
 Each worker notes up to which number of the sequence its projections are written, and that it is alive. What
 was stored after the note of a killed worker is read and projected once more, by a worker that starts and by
-those that run: projections are idempotent.
+those that run: projections are idempotent. Listeners that may be late are told afterwards, in no hurry.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -29,6 +30,17 @@ _FLUSH_READINGS = 5_000
 """Replayed readings after which the projections are written: they hold one of each device in memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Recovery:
+    """Of which workers late listeners are to be told what was stored after `since`."""
+
+    workers: tuple[str, ...]
+    since: int
+    snapshot: Snapshot
+    forgets: bool
+    """The workers are gone, and are forgotten after that."""
+
+
 class ProjectionCheckpoint:
     """Flushes the projections in rounds and notes how far they are written."""
 
@@ -48,28 +60,38 @@ class ProjectionCheckpoint:
         self._listeners, self._flushes = tuple(listeners), tuple(flushes)
         self._late, self._late_by = tuple(late), int(late_seconds * 1_000_000)
         self._name, self._noted, self._note_at, self._check_at = uuid4().hex, 0, 0.0, 0.0
+        self._recovery: _Recovery | None = None
 
     async def replay(self) -> int:
         """At the start: replay what any other worker may have left; how many readings that were.
 
         Raises StoreError, and what a flush raises; then all of it is replayed by the next call.
         """
-        return await self._replay(await self._notes({}))
+        return await self._replay(await self._notes({}), forgets=False)
 
     async def replay_stale(self) -> None:
-        """Replay what workers left that have died since, and forget them; looked for now and then.
+        """Replay what workers left that have died since, and have them forgotten; looked for now and then.
 
         Raises as `replay` does.
         """
-        if time.monotonic() < self._check_at:
+        if self._recovery is None and time.monotonic() >= self._check_at:
+            if notes := await self._notes(_stale()):
+                await self._replay(notes, forgets=True)
+            self._check_at = time.monotonic() + STALE_CHECK_SECONDS
+
+    async def recover_late(self) -> None:
+        """Tell late listeners of what was replayed; raises StoreError, and then all of it is told again."""
+        recovery = self._recovery
+        if recovery is None:
             return
-        stale = {"at": {"$lt": datetime.now(UTC) - STALE_AFTER}}
-        if notes := await self._notes(stale):
-            await self._replay(notes)
-            names = [note["_id"] for note in notes]
+        if self._late:
+            await self._tell_late(recovery)
+        workers, names = self._store.workers, {"_id": {"$in": list(recovery.workers)}}
+        await workers.update_many(names, {"$set": {"replayed": recovery.snapshot.stable}})
+        if recovery.forgets:
             # Not one that has been renewed meanwhile: that worker was cut off from the store for a while.
-            await self._store.workers.delete_many({"_id": {"$in": names}, **stale})
-        self._check_at = time.monotonic() + STALE_CHECK_SECONDS
+            await workers.delete_many(names | _stale())
+        self._recovery = None
 
     async def advance(self) -> None:
         """Flush, then note; raises what a flush raises, and then the note stays behind.
@@ -79,7 +101,7 @@ class ProjectionCheckpoint:
         reached = max(await self._reached(), self._noted)
         await self._flush()
         if reached > self._noted or (reached and time.monotonic() >= self._note_at):
-            note = {"$set": {"carried": reached, "at": datetime.now(UTC)}}
+            note = {"$set": {"carried": reached, "at": datetime.now(UTC)}, "$unset": {"replayed": ""}}
             await self._store.workers.update_one({"_id": self._name}, note, upsert=True)
             self._noted, self._note_at = reached, time.monotonic() + NOTE_SECONDS
 
@@ -100,37 +122,43 @@ class ProjectionCheckpoint:
         found = self._store.workers.find(condition)
         return [note async for note in found if note["_id"] != self._name]
 
-    async def _replay(self, notes: list[Document]) -> int:
+    async def _replay(self, notes: list[Document], *, forgets: bool) -> int:
         """Replay what was stored since the oldest note, and move the notes on: it is projected now."""
         snapshot, count = await self._sequence.snapshot(), 0
         if notes:
-            since = min(note["carried"] for note in notes)
-            late_since = min(max(note["carried"] - self._late_by, note.get("replayed", 0)) for note in notes)
-            count = await self._project(since, late_since, snapshot)
+            count = await self._project(min(note["carried"] for note in notes), snapshot)
         await self.advance()
-        reached = {"$max": {"carried": snapshot.stable, "replayed": snapshot.stable}}
-        names = [note["_id"] for note in notes]
-        await self._store.workers.update_many({"_id": {"$in": names}}, reached)
+        late_since = {note["_id"]: note.get("replayed", note["carried"] - self._late_by) for note in notes}
+        for name, since in late_since.items():
+            moved = {"$max": {"carried": snapshot.stable}, "$set": {"replayed": since}}
+            await self._store.workers.update_one({"_id": name}, moved)
+        if notes:
+            self._recovery = _Recovery(tuple(late_since), min(late_since.values()), snapshot, forgets)
         log.info("readings replayed", readings=count)
         return count
 
-    async def _project(self, since: int, late_since: int, snapshot: Snapshot) -> int:
+    async def _project(self, since: int, snapshot: Snapshot) -> int:
         count = unwritten = 0
-        repository = ReadingRepository(self._store)
-        async for page in repository.of_everybody_after(min(since, late_since), snapshot):
-            _tell(self._late, page, late_since)
-            fresh = _tell(self._listeners, page, since)
-            count, unwritten = count + fresh, unwritten + fresh
+        async for page in ReadingRepository(self._store).of_everybody_after(since, snapshot):
+            for listener in self._listeners:
+                listener(page)
+            count, unwritten = count + len(page), unwritten + len(page)
             if unwritten >= _FLUSH_READINGS:
                 await self._flush()
                 unwritten = 0
         return count
 
+    async def _tell_late(self, recovery: _Recovery) -> None:
+        began = time.monotonic()
+        pages = ReadingRepository(self._store).of_everybody_after(recovery.since, recovery.snapshot)
+        async for page in pages:
+            for listener in self._late:
+                listener(page)
+            # Others have the store for as long as that took.
+            await asyncio.sleep(time.monotonic() - began)
+            began = time.monotonic()
 
-def _tell(listeners: Sequence[Listener], page: Sequence[Document], since: int) -> int:
-    """Tell of those that were stored after `since`; how many."""
-    fresh = [document for document in page if document["seq"] > since]
-    if fresh:
-        for listener in listeners:
-            listener(fresh)
-    return len(fresh)
+
+def _stale() -> Document:
+    """The condition on notes of workers that died."""
+    return {"at": {"$lt": datetime.now(UTC) - STALE_AFTER}}
