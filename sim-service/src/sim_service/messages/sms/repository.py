@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, TextClause, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import selectinload
 
@@ -79,11 +79,11 @@ class SmsRepository(ScopedRepository):
 
     async def claim_to_send(self, limit: int, busy: Collection[UUID]) -> Sequence[SmsMessage]:
         """Messages to send now, of organisations in turn but for the busy ones; see `_reserve`."""
-        return await self._claim(TO_SEND, limit, busy)
+        return await self._reserve(await TO_SEND.lock(self._session, limit, busy=busy))
 
     async def claim_to_follow(self, limit: int) -> Sequence[SmsMessage]:
         """Messages to ask the carrier about now, of organisations in turn; see `_reserve`."""
-        return await self._claim(TO_FOLLOW, limit, ())
+        return await self._reserve(await TO_FOLLOW.lock(self._session, limit))
 
     async def claim_incomplete(self, limit: int) -> Sequence[SmsMessage]:
         """Messages from SIMs whose missing parts will not come any more, the longest waiting first."""
@@ -99,10 +99,6 @@ class SmsRepository(ScopedRepository):
             .with_for_update(skip_locked=True)
         )
         return await self._reserve(await self._all(due))
-
-    async def _claim(self, queue: TextClause, limit: int, busy: Collection[UUID]) -> Sequence[SmsMessage]:
-        found = await self._session.execute(queue, {"limit": limit, "busy": list(busy)})
-        return await self._reserve(found.scalars().all())
 
     async def _reserve(self, ids: Sequence[UUID]) -> Sequence[SmsMessage]:
         """Locked messages, without parts, now due only after MAX_CALL_DURATION."""
