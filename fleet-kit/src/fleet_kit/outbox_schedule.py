@@ -6,21 +6,14 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fleet_kit.rows_in_turn import owners_of
+
 # Owners are found one by one, each by one look into the index, however many events each has. What an
 # aggregate has told for another owner before, as a SIM that changed hands has, is sent first.
+_OWNERS = owners_of("t_outbox", text("bucket = :bucket AND sent_at IS NULL"), owner="owner")
 _NEXT = text(
-    """
-    WITH RECURSIVE owners (owner) AS (
-        (SELECT owner FROM t_outbox WHERE bucket = :bucket AND sent_at IS NULL ORDER BY owner LIMIT 1)
-        UNION ALL
-        SELECT (
-            SELECT following.owner FROM t_outbox AS following
-            WHERE following.bucket = :bucket AND following.sent_at IS NULL
-                AND following.owner > owners.owner
-            ORDER BY following.owner LIMIT 1
-        )
-        FROM owners WHERE owners.owner IS NOT NULL
-    )
+    f"""
+    WITH RECURSIVE {_OWNERS}
     SELECT chosen.id, chosen.event_id, chosen.type, chosen.aggregate, chosen.body, chosen.request_id
     FROM owners CROSS JOIN LATERAL (
         SELECT * FROM t_outbox AS waiting
@@ -35,7 +28,7 @@ _NEXT = text(
         LIMIT 1
     ) IS NULL
     ORDER BY chosen.id LIMIT :most
-    """
+    """  # noqa: S608 - made of our own names
 )
 
 

@@ -116,6 +116,7 @@ def periodic_tasks(settings: Settings, resources: Resources) -> dict[str, Callab
         "usage tell": (10, usage.publish_streamed),
         "send sms": (settings.sms_look_every_seconds, sms.send_due),
         "follow sms": (settings.sms_look_every_seconds, sms.poll_due),
+        "incomplete sms": (settings.sms_look_every_seconds, sms.expire_incomplete),
     }
     return {name: partial(every, seconds, task, name=name) for name, (seconds, task) in tasks.items()}
 

@@ -40,7 +40,7 @@ QUERIES: dict[str, Ask] = {
     "ledger of all": lambda s: TopUpRepository(s, EVERYTHING).page({}, NEXT),
     "ledger of a SIM": lambda s: TopUpRepository(s, OURS).page({"iccid": "1"}, NEXT),
     "months": lambda s: TopUpRepository(s, OURS).months(NOW - timedelta(days=9), NOW),
-    "due": lambda s: TopUpRepository(s, EVERYTHING).due(NOW, 10),
+    "due": lambda s: TopUpRepository(s, EVERYTHING).due(10),
     "of an order": lambda s: TopUpRepository(s, EVERYTHING).of_order("1"),
     "spent": lambda s: spent_in_month(s, ID, NOW),
     "counts": lambda s: bought_in_month(s, ID, ["1"], NOW),
@@ -65,7 +65,7 @@ QUERIES: dict[str, Ask] = {
     "ordered SIMs": lambda s: ClaimRepository(s, ID).ordered(["1"]),
     "claim codes": lambda s: ClaimCodeRepository(s, EVERYTHING).page(NEXT),
     "requests undecided": lambda s: OrderRequestRepository(s, EVERYTHING).undecided(NOW, 10),
-    "requests due": lambda s: OrderRequestRepository(s, EVERYTHING).due(NOW, 10),
+    "requests due": lambda s: OrderRequestRepository(s, EVERYTHING).due(10),
 }
 
 

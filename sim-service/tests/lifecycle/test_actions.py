@@ -208,7 +208,7 @@ async def test_a_sim_that_another_worker_has_just_finished_is_left_alone(
     await fleet.reconcile()
     calls = fleet.sandbox.called(iccid)
 
-    async def found_before_it_was_finished(*_: object) -> list[str]:
+    async def found_before_it_was_finished(*_: object, **__: object) -> list[str]:
         return [iccid]
 
     monkeypatch.setattr(repository.ActionRepository, "due", found_before_it_was_finished)

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fleet_kit.scope import EVERYTHING
 from fleet_kit.testing import eventually
+from sim_service.carrier.models import CarrierSms
 from sim_service.messages.sms.repository import SmsRepository
+from sim_service.worker import periodic_tasks
 
 from ..sms_support import sms_jobs
 from ..support import Fleet, Organization
@@ -107,9 +109,64 @@ async def test_messages_are_followed_for_organisations_in_turn(fleet: Fleet, sim
     await written(fleet, fleet.ours, sims[0], number=1000, state="sent", age=30)
     await written(fleet, fleet.theirs, sims[1], number=1, state="sent")
     async with fleet.sessions.begin() as session:
-        due = await SmsRepository(session, EVERYTHING).claim_to_follow(10)
-    assert len(due) == 10
-    assert sims[1] in {message.iccid for message in due}
+        due = await SmsRepository(session, EVERYTHING).claim_to_follow(10, ())
+    assert {sim.iccid for sim in due} == set(sims)
+    left = await fleet.rows("SELECT 1 FROM sms_messages WHERE look_at <= now()")
+    assert not left, "one answer of the carrier shows all messages of a SIM"
+
+
+async def test_slow_answers_about_one_organisation_keep_no_other_waiting(
+    fleet: Fleet, sims: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of what is to be followed only when they are under way."""
+    for number in range(20):
+        await written(fleet, fleet.ours, f"ours{number}", number=1, state="sent", age=30)
+    asked, never = list[str](), asyncio.Event()
+
+    async def list_sms(iccid: str, *_: Any, **__: Any) -> list[CarrierSms]:
+        asked.append(iccid)
+        if iccid.startswith("ours"):
+            await never.wait()
+        return []
+
+    async def some_asked() -> bool:
+        return bool(asked)
+
+    async def theirs_asked() -> bool:
+        return sims[1] in asked
+
+    monkeypatch.setattr(fleet.app.state.resources.carrier, "list_sms", list_sms)
+    following = asyncio.create_task(sms_jobs(fleet).poll_due())
+    try:
+        await eventually(some_asked)
+        await written(fleet, fleet.theirs, sims[1], number=1, state="sent")
+        await eventually(theirs_asked)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_incomplete_messages_do_not_wait_until_all_others_were_followed(fleet: Fleet) -> None:
+    await fleet.rows(INCOMPLETE, owner=fleet.theirs.id)
+    task = periodic_tasks(fleet.settings, fleet.app.state.resources)["incomplete sms"]
+    running = asyncio.ensure_future(task())
+
+    async def shown() -> bool:
+        return bool(await fleet.rows("SELECT 1 FROM sms_messages WHERE state = 'received'"))
+
+    try:
+        await eventually(shown)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+INCOMPLETE = """
+    INSERT INTO sms_messages (id, organization_id, iccid, direction, state, coding, payload, reference,
+                              parts_total, at, look_at, failures)
+    VALUES (gen_random_uuid(), :owner, '1', 'mo', 'pending', 'text', 'half', 1, 2, now() - interval '2 days',
+            now(), 0) RETURNING 1
+"""
 
 
 @pytest.mark.parametrize("state", ["pending", "sent"])
@@ -125,7 +182,7 @@ async def test_whose_turn_it_is_is_found_along_an_index(
     with queries(engine) as asked:
         async with fleet.app.state.resources.sessions() as session:
             messages = SmsRepository(session, EVERYTHING)
-            await (messages.claim_to_send(8, ()) if state == "pending" else messages.claim_to_follow(8))
+            await (messages.claim_to_send(8, ()) if state == "pending" else messages.claim_to_follow(8, ()))
             await session.rollback()
     statement, given = next((one, asked[one]) for one in asked if "owners" in one)
     read = [node for node in nodes(await plan(engine, statement, given)) if "Relation Name" in node]

@@ -10,26 +10,20 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from device_service.broker_sessions.models import SessionTermination
+from fleet_kit.rows_in_turn import owners_of
 
-_NEXT = text("""
-WITH RECURSIVE owners AS (
-    (SELECT organization_id FROM t_session_ends WHERE organization_id >= :start
-     ORDER BY organization_id LIMIT 1)
-    UNION ALL
-    SELECT following.organization_id FROM owners CROSS JOIN LATERAL (
-        SELECT organization_id FROM t_session_ends WHERE organization_id > owners.organization_id
-        ORDER BY organization_id LIMIT 1
-    ) AS following
-)
-SELECT organization_id FROM owners
-WHERE organization_id <> ALL(:busy) AND :now >= LEAST(
+_OWNERS = owners_of("t_session_ends", text("organization_id >= :start"))
+_NEXT = text(f"""
+WITH RECURSIVE {_OWNERS}
+SELECT owner FROM owners
+WHERE owner <> ALL(:busy) AND :now >= LEAST(
     (SELECT due_at FROM t_session_ends AS first
-     WHERE first.organization_id = owners.organization_id AND NOT closed_once ORDER BY due_at LIMIT 1),
+     WHERE first.organization_id = owners.owner AND NOT closed_once ORDER BY due_at LIMIT 1),
     (SELECT due_at FROM t_session_ends AS again
-     WHERE again.organization_id = owners.organization_id AND closed_once ORDER BY due_at LIMIT 1)
+     WHERE again.organization_id = owners.owner AND closed_once ORDER BY due_at LIMIT 1)
 )
 LIMIT 1
-""")
+""")  # noqa: S608 - made of our own names
 """Goes from organisation to organisation along the index, so that the rows of each cost nothing.
 
 Written so that Postgres does so without statistics, which are never true of a table that fills and empties.

@@ -118,11 +118,17 @@ class OrderRequest(Purchase, Base):
     __table_args__ = (
         Index("uq_order_requests_asked", "lines", unique=True, postgresql_where=ASKED_ROWS),
         Index("ix_order_requests_queued", "lines", "id", postgresql_where=QUEUED_ROWS),
+        Index("ix_order_requests_queued_by_owner", "organization_id", "id", postgresql_where=QUEUED_ROWS),
         Index("uq_order_requests_order", "order_number", unique=True, postgresql_where=ORDERED_ROWS),
         Index("ix_order_requests_owner_id", "organization_id", "id"),
         Index("ix_order_requests_owner_counted", "organization_id", "counted_at"),
         Index("ix_order_requests_awaiting", "id", postgresql_where=AWAITING_ROWS),
-        Index("ix_order_requests_due", "next_look_at", postgresql_where=UNSETTLED_ROWS),
+        Index(
+            "ix_order_requests_due_by_owner",
+            "organization_id",
+            "next_look_at",
+            postgresql_where=UNSETTLED_ROWS,
+        ),
         Index("ix_order_requests_failed", "settled_at", postgresql_where=FAILED_ROWS),
     )
 

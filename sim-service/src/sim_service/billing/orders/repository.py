@@ -5,20 +5,32 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union, update
+from sqlalchemy import Select, and_, func, or_, select, text, union, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import aliased
 
 from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
+from fleet_kit.rows_in_turn import RowsInTurn
 from fleet_kit.scope import EVERYTHING
-from sim_service.billing.orders.models import FINAL, Order, OrderItem, OrderRequest
-from sim_service.billing.purchases.models import UNSETTLED, PurchaseState
+from sim_service.billing.orders.models import FINAL, QUEUED_ROWS, Order, OrderItem, OrderRequest
+from sim_service.billing.purchases.models import UNSETTLED, UNSETTLED_ROWS, PurchaseState
 from sim_service.billing.purchases.queries import PurchaseQueries
 from sim_service.inventory.sims.models import Sim
 from sim_service.platform.scoped_repository import ScopedRepository
 
 _NEWEST = SortOrder("-placed_at", Order.placed_at, Order.number)
+_HAS_TURN = """
+    (SELECT asked.id FROM order_requests AS asked
+     WHERE asked.lines = order_requests.lines AND asked.state IN ('requested', 'sent', 'unknown')
+        AND NOT asked.queued LIMIT 1) IS NULL
+    AND (SELECT longer.id FROM order_requests AS longer
+     WHERE longer.lines = order_requests.lines AND longer.queued AND longer.state = 'requested'
+        AND longer.id < order_requests.id LIMIT 1) IS NULL
+"""
+"""Of a queued request: no equal one is being asked for, and none has waited longer.
+
+Two looks into indexes for a row; EXISTS would be a join, for which Postgres may read every queued row.
+"""
 
 
 class OrderRepository(ScopedRepository):
@@ -101,7 +113,9 @@ class OrderRepository(ScopedRepository):
 
 
 class OrderRequestRepository(PurchaseQueries[OrderRequest]):
-    model, polled = OrderRequest, UNSETTLED
+    model = OrderRequest
+    polled = RowsInTurn("order_requests", UNSETTLED_ROWS, since="next_look_at")
+    queued = RowsInTurn("order_requests", QUEUED_ROWS, since="id", due=_HAS_TURN)
 
     async def page(self, state: PurchaseState | None, paging: PageParams) -> PageResult[OrderRequest]:
         statement = self._mine()
@@ -127,14 +141,13 @@ class OrderRequestRepository(PurchaseQueries[OrderRequest]):
         return {*await self._all(statement)}
 
     async def next_queued(self, limit: int) -> Sequence[OrderRequest]:
-        """Of the requests that wait for equal ones, those whose turn it is."""
-        statement = self._mine().where(_has_turn()).order_by(OrderRequest.id).limit(limit)
-        return await self._all(statement)
+        """Of the requests that wait for equal ones, those whose turn it is; of organisations in turn."""
+        return await self._in_order(await self.queued.lock(self._session, limit))
 
     async def take_turn(self, row: OrderRequest) -> OrderRequest | None:
         """A request as it is now, locked, if it is still its turn; no equal one comes until the commit."""
         await self.lock_equal(row)
-        statement = self._mine().where(OrderRequest.id == row.id, _has_turn())
+        statement = self._mine().where(OrderRequest.id == row.id, QUEUED_ROWS, text(_HAS_TURN))
         statement = statement.with_for_update().execution_options(populate_existing=True)
         return await self._one(statement)
 
@@ -159,14 +172,3 @@ class OrderRequestRepository(PurchaseQueries[OrderRequest]):
         statement = self._mine().where(OrderRequest.order_number.in_(numbers)).order_by(OrderRequest.id)
         found = await self._all(statement.with_for_update())
         return {row.order_number: row for row in found if row.order_number}
-
-
-def _has_turn() -> ColumnElement[bool]:
-    """Of a queued request: no equal one is being asked for, and none has waited longer."""
-    other = aliased(OrderRequest)
-    asked = and_(other.state.in_(UNSETTLED), ~other.queued)
-    longer = and_(other.state == PurchaseState.REQUESTED, other.queued, other.id < OrderRequest.id)
-    before = exists().where(
-        other.lines == OrderRequest.lines, other.id != OrderRequest.id, or_(asked, longer)
-    )
-    return and_(OrderRequest.queued, OrderRequest.state == PurchaseState.REQUESTED, ~before)

@@ -141,6 +141,11 @@ class Purchase:
         self.polls = min(self.polls + 1, _MOST_POLLS)
         self.next_poll_at = datetime.now(UTC) + growing_delay(self.polls, longest=longest)
 
+    def skip_poll(self) -> None:
+        """Nobody came to poll it: it is due as before."""
+        if self.state == PurchaseState.ORDERED:
+            self.polls, self.next_poll_at = max(0, self.polls - 1), datetime.now(UTC)
+
     def poll_soon(self) -> None:
         """Start the delays anew: something may have changed."""
         self.polls, self.next_poll_at = 0, datetime.now(UTC) + growing_delay(0, longest=_LONGEST_UNKNOWN)

@@ -9,7 +9,8 @@ from sqlalchemy import Select
 
 from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
-from sim_service.billing.purchases.models import Purchase, PurchaseState
+from fleet_kit.rows_in_turn import RowsInTurn
+from sim_service.billing.purchases.models import Purchase
 from sim_service.platform.scoped_repository import ScopedRepository
 
 PurchaseT = TypeVar("PurchaseT", bound=Purchase)
@@ -21,10 +22,10 @@ def month_start(moment: datetime) -> datetime:
 
 
 class PurchaseQueries(ScopedRepository, Generic[PurchaseT]):
-    """Purchases of one organisation, or of all with EVERYTHING. `polled`: states that the worker follows."""
+    """Purchases of one organisation, or of all with EVERYTHING. `polled`: those that the worker follows."""
 
     model: type[PurchaseT]
-    polled: ClassVar[tuple[PurchaseState, ...]]
+    polled: ClassVar[RowsInTurn]
 
     async def get(self, purchase_id: UUID) -> PurchaseT | None:
         statement = self._mine().where(self.model.id == purchase_id)
@@ -37,16 +38,13 @@ class PurchaseQueries(ScopedRepository, Generic[PurchaseT]):
             statement = statement.with_for_update().execution_options(populate_existing=True)
         return await self._all(statement)
 
-    async def due(self, now: datetime, limit: int) -> Sequence[PurchaseT]:
-        """Purchases to poll, locked; those that another worker has locked are left out."""
-        statement = (
-            self._mine()
-            .where(self.model.state.in_(self.polled), self.model.next_poll_at <= now)
-            .order_by(self.model.next_poll_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        return await self._all(statement)
+    async def due(self, limit: int) -> Sequence[PurchaseT]:
+        """Purchases to poll now, of all organisations in turn, locked; none that others have locked."""
+        return await self._in_order(await self.polled.lock(self._session, limit))
+
+    async def _in_order(self, ids: Sequence[UUID]) -> Sequence[PurchaseT]:
+        found = {row.id: row for row in await self.all_of(ids)}
+        return [found[each] for each in ids]
 
     async def _newest(self, statement: Select[PurchaseT], paging: PageParams) -> PageResult[PurchaseT]:
         # Ids are made in the order of time.

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Generic
 from uuid import UUID
 
@@ -19,6 +19,11 @@ from sim_service.carrier.models import MAX_CLOCK_SKEW, CarrierOrder, Priority
 from sim_service.work.failures import isolate_failure
 
 _MOST_PAGES = 100
+ROUND_SECONDS = 20.0
+"""What was claimed and not begun by then waits for the next round, so that others have their turn.
+
+The carrier allows a request for orders every three seconds, so all that one round claims takes minutes.
+"""
 
 
 class PurchaseReconciler(ABC, Generic[PurchaseT]):
@@ -43,9 +48,9 @@ class PurchaseReconciler(ABC, Generic[PurchaseT]):
         """A purchase was matched, and committed with its order if one was found."""
 
     async def claim_due(self) -> list[PurchaseT]:
-        """Take what is due and schedule its next poll."""
+        """Take what is due, of organisations in turn and in that order, and schedule its next poll."""
         async with self._sessions.begin() as session:
-            rows = list(await self.queries(session, EVERYTHING).due(datetime.now(UTC), self.batch))
+            rows = list(await self.queries(session, EVERYTHING).due(self.batch))
             for row in rows:
                 row.expire_stale_call()
                 row.schedule_poll()

@@ -61,7 +61,7 @@ class TopUp(Purchase, Base):
         Index("ix_top_ups_iccid_id", "iccid", "id"),
         Index("ix_top_ups_created", "created_at"),
         Index("ix_top_ups_policy_created", "policy_id", "created_at", postgresql_where=POLICY_ROWS),
-        Index("ix_top_ups_due", "next_look_at", postgresql_where=PENDING_ROWS),
+        Index("ix_top_ups_due_by_owner", "organization_id", "next_look_at", postgresql_where=PENDING_ROWS),
         Index("ix_top_ups_failed", "settled_at", postgresql_where=FAILED_ROWS),
         Index("ix_top_ups_priced", "kind", "created_at", postgresql_where=text("NOT estimated")),
     )

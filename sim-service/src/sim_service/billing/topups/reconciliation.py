@@ -1,5 +1,6 @@
 """Brings every purchase for a SIM to its end by the carrier's orders, or by quotas where it shows none."""
 
+import time
 from collections.abc import Hashable, Sequence
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from fleet_kit.errors import FleetError
 from fleet_kit.outbox import Outbox
 from fleet_kit.scope import EVERYTHING
 from sim_service.billing.purchases.models import NOT_FOUND, PurchaseState
-from sim_service.billing.purchases.reconciliation import PurchaseReconciler
+from sim_service.billing.purchases.reconciliation import ROUND_SECONDS, PurchaseReconciler
 from sim_service.billing.topups import events, metrics
 from sim_service.billing.topups.matching import LOST_TOP_UPS, apply_order, quota_grew
 from sim_service.billing.topups.models import TopUp
@@ -65,7 +66,12 @@ class TopUpReconciler(PurchaseReconciler[TopUp]):
             await self.apply(order)
 
     async def _follow(self, rows: Sequence[TopUp]) -> None:
-        for number in sorted({row.order_number for row in rows if row.order_number}):
+        """Read their orders; those for which there is no time are due again at once."""
+        begun, until = set[str](), time.monotonic() + ROUND_SECONDS
+        for number in dict.fromkeys(row.order_number for row in rows if row.order_number):
+            if begun and time.monotonic() >= until:
+                break
+            begun.add(number)
             try:
                 with isolate_failure("following an order", number=number):
                     order = await self._carrier.get_order(number, priority=Priority.BACKGROUND)
@@ -73,6 +79,13 @@ class TopUpReconciler(PurchaseReconciler[TopUp]):
             except CarrierOperationUnavailable:
                 await self._by_quotas(rows)
                 return
+        await self._skip([row for row in rows if row.order_number not in begun])
+
+    async def _skip(self, rows: Sequence[TopUp]) -> None:
+        async with self._sessions.begin() as session:
+            ids = [row.id for row in rows]
+            for row in await TopUpRepository(session, EVERYTHING).all_of(ids, for_update=True):
+                row.skip_poll()
 
     async def match_new(self, session: AsyncSession, orders: Sequence[CarrierOrder]) -> None:
         """Find the purchases of new orders: they may have been lost, or given up too early.

@@ -9,14 +9,16 @@ from sqlalchemy import and_, func, or_, select
 
 from fleet_kit.keyset_pagination import PageResult
 from fleet_kit.pagination import PageParams
-from sim_service.billing.purchases.models import PENDING, UNSETTLED, PurchaseState
+from fleet_kit.rows_in_turn import RowsInTurn
+from sim_service.billing.purchases.models import PENDING, PENDING_ROWS, UNSETTLED, PurchaseState
 from sim_service.billing.purchases.queries import PurchaseQueries
 from sim_service.billing.topups.models import PurchaseKind, TopUp
 from sim_service.platform.database import among
 
 
 class TopUpRepository(PurchaseQueries[TopUp]):
-    model, polled = TopUp, PENDING
+    model = TopUp
+    polled = RowsInTurn("top_ups", PENDING_ROWS, since="next_look_at")
 
     async def page(self, wanted: Mapping[str, Any], paging: PageParams) -> PageResult[TopUp]:
         return await self._newest(self._mine().filter_by(**wanted), paging)

@@ -30,6 +30,9 @@ _RARE = (
 """Indexes of what few SIMs are: small, and written only for those."""
 
 
+DRIFT_ROWS = text("drift_due_at IS NOT NULL")
+
+
 class Lifecycle(StrEnum):
     """Where a SIM stands between what is wanted and what is.
 
@@ -111,7 +114,7 @@ class Sim(Base):
         Index("ix_sims_created", "created_at", "iccid"),
         Index("ix_sims_updated", "updated_at", "iccid"),
         *(Index(name, *columns, "iccid", postgresql_where=text(where)) for name, columns, where in _RARE),
-        Index("ix_sims_drift_due", "drift_due_at", postgresql_where=text("drift_due_at IS NOT NULL")),
+        Index("ix_sims_drift_due_by_owner", "organization_id", "drift_due_at", postgresql_where=DRIFT_ROWS),
     )
 
     def cache_tags(self) -> set[str]:

@@ -2,7 +2,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, select
+from sqlalchemy import RowMapping, Select, select
 from sqlalchemy.dialects.postgresql import insert
 
 from fleet_kit.database import plan_by_value
@@ -39,15 +39,6 @@ class SimRepository(ScopedRepository):
     async def locked_if_free(self, iccids: Collection[str]) -> Sequence[Sim]:
         """Those of the SIMs that nobody else has locked, locked until the commit."""
         return await self._all(self._locking(iccids, skip_locked=True))
-
-    async def drifted(self, limit: int) -> Sequence[str]:
-        """ICCIDs in a state that nobody asked for and that is to be looked at now."""
-        return await self._all(
-            select(Sim.iccid)
-            .where(self._scope.where(Sim.organization_id), Sim.drift_due_at <= func.now())
-            .order_by(Sim.drift_due_at)
-            .limit(limit)
-        )
 
     async def page(self, wanted: SimConditions, order: SortOrder, paging: PageParams) -> PageResult[Sim]:
         await self._prepare(wanted)

@@ -33,13 +33,14 @@ class LeasedSim:
     until: datetime
 
 
-async def lease_next_sim(sessions: Sessions, lease: timedelta) -> LeasedSim | None:
+async def lease_next_sim(
+    sessions: Sessions, lease: timedelta, *, background_first: bool = False
+) -> LeasedSim | None:
     """Lease a SIM with an action or a drift check that is due; None if there is none."""
     async with sessions.begin() as session:
         actions = ActionRepository(session, EVERYTHING)
         sims = SimService(session, EVERYTHING)
-        candidates = dict.fromkeys([*await actions.due(_CANDIDATES), *await sims.drifted(_CANDIDATES)])
-        for iccid in candidates:
+        for iccid in await actions.due(_CANDIDATES, background_first=background_first):
             for sim in await sims.locked_if_free([iccid]):
                 if (leased := await _lease(session, sim, lease)) is not None:
                     return leased

@@ -36,7 +36,7 @@ class ActionState(StrEnum):
 OPEN_STATES = (ActionState.PENDING, ActionState.SENT)
 SUPERSEDED_OF_A_SIM = 100
 """Of more the oldest are forgotten: no carrier's rate bounds how many there are."""
-_OPEN = text("state IN ('pending', 'sent')")
+OPEN_ROWS = text("state IN ('pending', 'sent')")
 _MAX_DELAY_SECONDS = 300.0
 _RESEND_AFTER = timedelta(seconds=60)
 """An accepted change should show by then; else it is sent again, which does no harm."""
@@ -68,10 +68,12 @@ class SimAction(Base):
 
     __table_args__ = (
         Index("ix_sim_actions_iccid", "iccid", "id"),
-        Index("ix_sim_actions_due_by_owner", "organization_id", "priority", "due_at", postgresql_where=_OPEN),
+        Index(
+            "ix_sim_actions_due_by_owner", "organization_id", "priority", "due_at", postgresql_where=OPEN_ROWS
+        ),
         Index("ix_sim_actions_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         Index("ix_sim_actions_leased", "iccid", postgresql_where=text("leased_until IS NOT NULL")),
-        Index("uq_sim_actions_open", "iccid", "what", unique=True, postgresql_where=_OPEN),
+        Index("uq_sim_actions_open", "iccid", "what", unique=True, postgresql_where=OPEN_ROWS),
     )
 
     @property

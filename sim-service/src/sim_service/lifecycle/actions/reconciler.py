@@ -71,10 +71,14 @@ class ActionReconciler:
         self._asking = asyncio.Lock()
 
     async def run(self) -> None:
-        """Work until cancelled, on so many SIMs at once; a database that is unavailable is waited for."""
+        """Work until cancelled, on so many SIMs at once; a database that is unavailable is waited for.
+
+        Of several loops one prefers what nobody waits for: who changes SIM after SIM by requests would keep
+        everybody's jobs and drift checks waiting for good.
+        """
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._parallel):
-                group.create_task(self._loop())
+            for number in range(self._parallel):
+                group.create_task(self._loop(background_first=number == 1))
 
     async def run_job(self, lease: JobLease) -> None:
         """The handler of reconcile jobs: everything that waits for its next attempt is tried now."""
@@ -93,20 +97,20 @@ class ActionReconciler:
         await self._reconcile(leased)
         return True
 
-    async def _loop(self) -> None:
+    async def _loop(self, *, background_first: bool) -> None:
         while True:
             try:
-                await self._reconcile(await self._wait_for_sim())
+                await self._reconcile(await self._wait_for_sim(background_first))
             except Exception as error:
                 # Whatever it is, the other SIMs go on; this one is tried again when its lease has expired.
                 log.warning("a SIM was not reconciled", error=repr(error), exc_info=unexpected(error))
                 await asyncio.sleep(self._poll)
 
-    async def _wait_for_sim(self) -> LeasedSim:
+    async def _wait_for_sim(self, background_first: bool) -> LeasedSim:
         """Lease a SIM as soon as one is due. One loop at a time asks the database; the others wait."""
         async with self._asking:
             while True:
-                leased = await lease_next_sim(self._sessions, self._lease)
+                leased = await lease_next_sim(self._sessions, self._lease, background_first=background_first)
                 if leased is not None:
                     return leased
                 await asyncio.sleep(self._poll)

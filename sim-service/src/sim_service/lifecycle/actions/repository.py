@@ -7,7 +7,7 @@ from sqlalchemy import Select, delete, func, or_, select, update
 from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
 from sim_service.lifecycle.actions.models import OPEN_STATES, SUPERSEDED_OF_A_SIM, ActionState, SimAction
-from sim_service.lifecycle.actions.queue import DUE
+from sim_service.lifecycle.actions.queue import BACKGROUND_FIRST, URGENT_FIRST
 from sim_service.platform.scoped_repository import ScopedRepository
 
 # Ids are made in the order of time.
@@ -45,9 +45,10 @@ class ActionRepository(ScopedRepository):
         statement = delete(SimAction).where(SimAction.id.in_(old), idle)
         await self._session.execute(statement.execution_options(synchronize_session=False))
 
-    async def due(self, limit: int) -> Sequence[str]:
+    async def due(self, limit: int, *, background_first: bool = False) -> Sequence[str]:
         """ICCIDs of all organisations for which something is to be done now, in the order to do it."""
-        return (await self._session.execute(DUE, {"limit": limit})).scalars().all()
+        queue = BACKGROUND_FIRST if background_first else URGENT_FIRST
+        return (await self._session.execute(queue, {"limit": limit})).scalars().all()
 
     async def leased(self, iccid: str) -> bool:
         """Whether a worker is at one of the SIM's actions, superseded ones included."""

@@ -41,7 +41,6 @@ _URGENT = timedelta(minutes=10)
 _CLOCK_TOLERANCE = timedelta(minutes=10)
 _LAST = datetime.max.replace(tzinfo=UTC)
 _MOST_PAGES = 20
-_SIMS_AT_ONCE = 50
 
 SentPart = tuple[SmsMessage, SmsPart]
 LOST_PARTS: LostCalls[SentPart, CarrierSms] = LostCalls(
@@ -63,26 +62,11 @@ class SmsTracker:
         self._sessions, self._carrier = sessions, carrier
         self._give_up = timedelta(seconds=settled_after)
 
-    async def poll_due(self) -> int:
-        """Poll all that is due once; how many SIMs that were. Raises CARRIER_UNAVAILABLE_ERRORS."""
-        polled = 0
-        while sims := await self._due():
-            for iccid, since in sims.items():
-                await self.poll_sim(iccid, since)
-            polled += len(sims)
-        return polled
-
-    async def _due(self) -> dict[str, datetime]:
-        """ICCIDs with messages to poll, and when the oldest of those was due."""
-        async with self._sessions.begin() as session:
-            due = await SmsRepository(session, EVERYTHING).claim_to_follow(_SIMS_AT_ONCE)
-        since: dict[str, datetime] = {}
-        for message in due:
-            since[message.iccid] = min(message.at, since.get(message.iccid, message.at))
-        return since
-
     async def poll_sim(self, iccid: str, since: datetime) -> None:
-        """Apply what the carrier lists for one SIM since a moment, and store what came from the SIM."""
+        """Apply what the carrier lists for one SIM since a moment, and store what came from the SIM.
+
+        Raises CARRIER_UNAVAILABLE_ERRORS.
+        """
         since -= _CLOCK_TOLERANCE
         try:
             listing, reaches_back_to = await self._list(iccid, since)

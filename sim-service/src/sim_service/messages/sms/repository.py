@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, TextClause, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import selectinload
 
@@ -49,6 +49,15 @@ class SmsFilter:
         return conditions
 
 
+@dataclass(frozen=True, slots=True)
+class SimToPoll:
+    """A SIM with messages to ask the carrier about; `since`: when the oldest of these was written."""
+
+    iccid: str
+    organization_id: UUID | None
+    since: datetime
+
+
 class SmsRepository(ScopedRepository):
     async def get(self, message_id: UUID, *, for_update: bool = False) -> SmsMessage | None:
         """One message with its parts; `for_update` locks it until the commit."""
@@ -79,11 +88,26 @@ class SmsRepository(ScopedRepository):
 
     async def claim_to_send(self, limit: int, busy: Collection[UUID]) -> Sequence[SmsMessage]:
         """Messages to send now, of organisations in turn but for the busy ones; see `_reserve`."""
-        return await self._claim(TO_SEND, limit, busy)
+        return await self._reserve(await TO_SEND.lock(self._session, limit, busy=busy))
 
-    async def claim_to_follow(self, limit: int) -> Sequence[SmsMessage]:
-        """Messages to ask the carrier about now, of organisations in turn; see `_reserve`."""
-        return await self._claim(TO_FOLLOW, limit, ())
+    async def claim_to_follow(self, limit: int, busy: Collection[UUID]) -> Sequence[SimToPoll]:
+        """SIMs to ask the carrier about now, of organisations in turn but for the busy ones.
+
+        All messages of such a SIM that are due are reserved: one answer of the carrier shows them all.
+        """
+        first = await TO_FOLLOW.lock(self._session, limit, busy=busy)
+        sims = select(SmsMessage.iccid).where(SmsMessage.id.in_(first))
+        others = (
+            select(SmsMessage.id)
+            .where(SmsMessage.iccid.in_(sims), *_under_way(), SmsMessage.due_at <= func.now())
+            .with_for_update(skip_locked=True)
+        )
+        found: dict[str, SimToPoll] = {}
+        for message in await self._reserve(await self._all(others)):
+            known = found.get(message.iccid)
+            if known is None or message.at < known.since:
+                found[message.iccid] = SimToPoll(message.iccid, message.organization_id, message.at)
+        return list(found.values())
 
     async def claim_incomplete(self, limit: int) -> Sequence[SmsMessage]:
         """Messages from SIMs whose missing parts will not come any more, the longest waiting first."""
@@ -100,10 +124,6 @@ class SmsRepository(ScopedRepository):
         )
         return await self._reserve(await self._all(due))
 
-    async def _claim(self, queue: TextClause, limit: int, busy: Collection[UUID]) -> Sequence[SmsMessage]:
-        found = await self._session.execute(queue, {"limit": limit, "busy": list(busy)})
-        return await self._reserve(found.scalars().all())
-
     async def _reserve(self, ids: Sequence[UUID]) -> Sequence[SmsMessage]:
         """Locked messages, without parts, now due only after MAX_CALL_DURATION."""
         claimed = update(SmsMessage).where(SmsMessage.id.in_(ids))
@@ -114,11 +134,7 @@ class SmsRepository(ScopedRepository):
         """Messages to a SIM that the carrier may have, oldest first, locked with their parts."""
         statement = (
             self._owned(SmsMessage)
-            .where(
-                SmsMessage.iccid == iccid,
-                SmsMessage.due_at.is_not(None),
-                SmsMessage.state.in_((State.SENT, State.UNKNOWN)),
-            )
+            .where(SmsMessage.iccid == iccid, *_under_way())
             .order_by(SmsMessage.at, SmsMessage.id)
             .options(selectinload(SmsMessage.parts))
             .with_for_update()
@@ -178,3 +194,8 @@ class SmsRepository(ScopedRepository):
 
     async def drop_reports(self, before: datetime) -> None:
         await self._session.execute(delete(SmsReport).where(SmsReport.received_at < before))
+
+
+def _under_way() -> tuple[ColumnElement[bool], ...]:
+    """Of messages to a SIM: the carrier may have them."""
+    return SmsMessage.due_at.is_not(None), SmsMessage.state.in_((State.SENT, State.UNKNOWN))

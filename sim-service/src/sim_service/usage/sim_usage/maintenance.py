@@ -1,6 +1,6 @@
 """What the tables of usage need from time to time: partitions, forgetting, and telling what was streamed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -11,6 +11,7 @@ from fleet_kit.outbox import Outbox
 from sim_service.platform import partitions
 from sim_service.platform.partitions import MONTHS_AHEAD, Partitioned
 from sim_service.usage.sim_usage import events
+from sim_service.usage.sim_usage.models import SimUsage
 from sim_service.usage.sim_usage.repository import due_to_publish
 from sim_service.usage.streamer.service import assign_to_owners, forget_rejected
 
@@ -42,13 +43,12 @@ class UsageMaintenance:
                 log.info("usage given to the owners of its SIMs", records=number)
 
     async def publish_streamed(self) -> None:
-        """Publish the days whose streamed usage has been collected long enough."""
-        published = _PUBLISH_BATCH
-        while published == _PUBLISH_BATCH:
+        """Publish the days whose streamed usage has been collected long enough, organisations in turn."""
+        days: Sequence[SimUsage] | None = None
+        while days is None or days:
             async with self._sessions.begin() as session:
                 days = await due_to_publish(session, _PUBLISH_BATCH)
                 await Outbox(session).add(*(events.recorded(day) for day in days))
-            published = len(days)
 
     async def _maintain_partitions(self, table: Partitioned) -> None:
         today = datetime.now(UTC).date()

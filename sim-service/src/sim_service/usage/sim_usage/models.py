@@ -11,6 +11,7 @@ from sim_service.platform.database import Base
 
 MEASURED = ("data_mo_bytes", "data_mt_bytes", "sms_mo", "sms_mt")
 """The four volumes of every usage row: bytes and messages, MO sent by the SIM, MT sent to it."""
+TELL_ROWS = text("tell_at IS NOT NULL")
 
 
 class SimUsage(Base):
@@ -41,7 +42,7 @@ class SimUsage(Base):
 
     __table_args__ = (
         Index("ix_sim_usage_owner_day", "organization_id", "day"),
-        Index("ix_sim_usage_tell_at", "tell_at", postgresql_where=text("tell_at IS NOT NULL")),
+        Index("ix_sim_usage_tell_at_by_owner", "organization_id", "tell_at", postgresql_where=TELL_ROWS),
         {"postgresql_partition_by": "RANGE (day)"},
     )
 
