@@ -112,7 +112,7 @@ def test_a_setting_of_a_service_that_containers_would_not_get_is_refused_for_the
 def test_an_impossible_setting_of_a_service_is_refused_by_name_before_the_service_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where there is nothing to migrate."""
+    """Also where there is nothing to migrate, and by whoever starts a service without `make up`."""
     layout = Layout(Layout.of_clone().root, tmp_path)
     with monkeypatch.context() as migrated:
         migrated.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0))

@@ -45,14 +45,15 @@ async def _make_database(
     return True
 
 
-def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bool) -> None:
-    """Run a service's migrations, unless the same code did with the same settings on the same data.
+def is_migrated(layout: Layout, name: str, environment: dict[str, str]) -> bool:
+    """Whether the same code ran a service's migrations with the same settings."""
+    mark = _mark(layout, name)
+    return mark.exists() and mark.read_text(encoding="utf-8") == _fingerprint(layout, name, environment)
 
-    A service whose settings are impossible says so here, before it would be started again and again.
-    """
-    mark = layout.home / "migrated" / name
-    fingerprint = _fingerprint(layout.root / f"{name}-service" / "src", environment)
-    if not fresh and mark.exists() and mark.read_text(encoding="utf-8") == fingerprint:
+
+def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bool) -> None:
+    """Run a service's migrations, unless the same code did with the same settings on the same data."""
+    if not fresh and is_migrated(layout, name, environment):
         return
     result = subprocess.run(
         [sys.executable, "-m", f"{name}_service.migrate"],
@@ -64,11 +65,17 @@ def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bo
     )
     if result.returncode != 0:
         raise MigrationFailed(f"{name}_service.migrate failed:\n{(result.stderr or result.stdout)[-3000:]}")
+    mark = _mark(layout, name)
     mark.parent.mkdir(exist_ok=True)
-    mark.write_text(fingerprint, encoding="utf-8")
+    mark.write_text(_fingerprint(layout, name, environment), encoding="utf-8")
 
 
-def _fingerprint(folder: Path, environment: dict[str, str]) -> str:
+def _mark(layout: Layout, name: str) -> Path:
+    return layout.home / "migrated" / name
+
+
+def _fingerprint(layout: Layout, name: str, environment: dict[str, str]) -> str:
+    folder = layout.root / f"{name}-service" / "src"
     digest = hashlib.sha256(repr(sorted(environment.items())).encode())
     for file in sorted(folder.rglob("*.py")):
         digest.update(f"{file.relative_to(folder)}\0".encode())

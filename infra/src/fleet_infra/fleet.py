@@ -8,13 +8,13 @@ from typing import Any
 
 from fleet_infra import gateway, supervisor_config
 from fleet_infra.access import access, write_access
-from fleet_infra.databases import DATABASES, make_databases, migrate
+from fleet_infra.databases import DATABASES, is_migrated, make_databases, migrate
 from fleet_infra.demo import give_sims, grant_owner, register_owner
 from fleet_infra.errors import CannotStart
 from fleet_infra.fleet_servers import FleetServers, fleet_servers, mqtt_address
 from fleet_infra.health import wait_healthy
 from fleet_infra.layout import Layout
-from fleet_infra.programs import program_groups, service_environment
+from fleet_infra.programs import program_groups, service_environment, services
 from fleet_infra.progress import Steps
 from fleet_infra.sandbox_state import make_sandbox_folder
 from fleet_infra.secret_store import Secrets, lend_signing_key, load_secrets, make_signing_key
@@ -22,6 +22,7 @@ from fleet_infra.servers import Server, wait_ready
 from fleet_infra.servers.accounts import service_account
 from fleet_infra.servers.ports import is_taken, lowest_port
 from fleet_infra.settings import LOOPBACK, FleetSettings
+from fleet_infra.settings_check import refuse_impossible
 from fleet_infra.supervisor import Supervisor
 from fleet_infra.teardown import stop_orphans
 
@@ -106,9 +107,23 @@ class Fleet:
             gateway.write_configuration(self.layout, self.settings)
             for job in jobs:
                 job.result()
+        self._refuse_impossible_settings(secrets, servers)
         # Only a prepared server knows where its data lies.
         groups = program_groups(self.layout, self.settings, secrets, servers)
         supervisor_config.write_configuration(self.layout, groups)
+
+    def _refuse_impossible_settings(self, secrets: Secrets, servers: FleetServers) -> None:
+        environments = {
+            service.name: service_environment(service.name, self.layout, self.settings, secrets, servers)
+            for service in services(self.settings)
+        }
+        refuse_impossible(
+            {
+                name: environment
+                for name, environment in environments.items()
+                if not is_migrated(self.layout, name, environment)
+            }
+        )
 
     def _start(self, steps: Steps, secrets: Secrets, servers: FleetServers) -> None:
         self.supervisor.start()

@@ -1,8 +1,9 @@
 """Every setting of a fleet on one machine: `.env` in the project's folder, or environment variables."""
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -195,7 +196,9 @@ def load(env_file: Path) -> FleetSettings:
     try:
         settings = FleetSettings(_env_file=env_file)
     except ValidationError as error:
-        raise SettingsRefused("\n".join(_sentence(entry) for entry in error.errors())) from error
+        raise SettingsRefused(
+            "\n".join(refusal(entry, entry["input"]) for entry in error.errors())
+        ) from error
     refuse_shared_ports(settings)
     settings._of_services = {
         name: value for name, value in dotenv.read(env_file).items() if name not in of_fleet
@@ -212,10 +215,11 @@ def refuse_shared_ports(settings: FleetSettings) -> None:
         seen[port] = name
 
 
-def _sentence(entry: object) -> str:
-    assert isinstance(entry, dict)
+def refusal(entry: Mapping[str, Any], value: object) -> str:
+    """A sentence for what pydantic says of a setting; `value` None: it is not to be shown."""
     name = str(entry["loc"][0]).upper() if entry["loc"] else "The settings"
-    return f"{name}={entry['input']} is not possible: {entry['msg'].removeprefix('Value error, ')}."
+    shown = name if value is None else f"{name}={value}"
+    return f"{shown} is not possible: {str(entry['msg']).removeprefix('Value error, ')}."
 
 
 def example() -> str:

@@ -2,7 +2,7 @@
 
 from fleet_kit.serve import serve
 from sim_service.main import build
-from sim_service.settings import get_settings
+from sim_service.settings import settings
 
 if __name__ == "__main__":
-    serve(build(get_settings()), get_settings())
+    serve(build(settings()), settings())

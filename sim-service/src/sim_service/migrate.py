@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from fleet_kit.migrate import upgrade
-from sim_service.settings import get_settings
+from sim_service.settings import settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 if __name__ == "__main__":
-    upgrade(MIGRATIONS, get_settings().database_url.get_secret_value())
+    upgrade(MIGRATIONS, settings().database_url.get_secret_value())

@@ -278,5 +278,6 @@ class Settings(
 
 
 @lru_cache
-def get_settings() -> Settings:
+def settings() -> Settings:
+    """The settings of this process, read once."""
     return Settings()

@@ -31,7 +31,7 @@ from sim_service.messages.tickets.jobs import TicketSyncJob
 from sim_service.provisioning.imports.jobs import ImportJobs
 from sim_service.provisioning.imports.reading import FileReader
 from sim_service.retention import retention_rules
-from sim_service.settings import Settings, get_settings
+from sim_service.settings import Settings, settings
 from sim_service.usage.device_usage.consumers import DeviceVolumeEvents
 from sim_service.usage.quotas.jobs import QuotaForecastJob, QuotaRefreshJob
 from sim_service.usage.quotas.service import QuotaService
@@ -196,4 +196,4 @@ def reconciler(settings: Settings, resources: Resources) -> ActionReconciler:
 
 
 if __name__ == "__main__":
-    main(partial(run, get_settings()))
+    main(partial(run, settings()))
