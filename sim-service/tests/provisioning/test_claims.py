@@ -123,6 +123,17 @@ async def test_an_ordered_sim_that_was_given_back_is_not_claimed_again(fleet: Fl
     assert refused(await claim(fleet.ours, iccids=[first]))[1] == "CLAIM_REFUSED"
 
 
+async def test_no_code_gives_away_by_mistake_what_another_organisation_ordered(fleet: Fleet) -> None:
+    first, second = await ordered_sims(fleet, fleet.ours)
+    free = fleet.sandbox.sims()[0].iccid
+    body = {"iccids": [first, free, second]}
+    answer = await fleet.platform.post("/sims/claim-codes", json=body)
+    assert refused(answer)[:2] == (409, "SIMS_ORDERED")
+    assert answer.json()["error"]["details"] == {"iccids": sorted([first, second])}
+    code = await issue(fleet, body["iccids"], even_if_ordered=True)
+    assert (await claim(fleet.theirs, code=code["code"])).status_code == 200
+
+
 async def test_a_claim_code_gives_its_sims_once(fleet: Fleet) -> None:
     await fleet.sync()
     first, second, third = (sim.iccid for sim in fleet.sandbox.sims()[:3])

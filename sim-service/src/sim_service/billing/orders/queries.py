@@ -12,7 +12,12 @@ _KINDS = (OrderKind.FIRST_ORDER, OrderKind.ADDITIONAL_ORDER)
 
 
 def ordered_iccids(organization_id: UUID) -> Select[str]:
-    """Subquery: the SIMs that came with orders which the organisation placed here.
+    """Subquery: the SIMs that came with orders which the organisation placed here; see `ordered_sims`."""
+    return ordered_sims().where(Order.organization_id == organization_id)
+
+
+def ordered_sims() -> Select[str]:
+    """Subquery: the SIMs that came with orders, whoever placed them.
 
     A SIM that was given back since is not among them: whoever gave it back has no right to it any more. Nor
     are those of a cancelled order.
@@ -22,7 +27,6 @@ def ordered_iccids(organization_id: UUID) -> Select[str]:
         select(OrderItem.iccid)
         .join(Order, Order.number == OrderItem.order_number)
         .where(
-            Order.organization_id == organization_id,
             Order.kind.in_(_KINDS),
             Order.state != OrderState.CANCELLED,
             ~given_back,

@@ -1,12 +1,11 @@
 """HTTP: codes with which organisations claim SIMs. For the platform administrator."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 
 from fleet_kit.database import DbSession
-from fleet_kit.errors import NotFound
+from fleet_kit.errors import Conflict, NotFound
 from fleet_kit.openapi import raises
 from fleet_kit.pagination import Page, Paging
 from fleet_kit.principal import PlatformAdmin
@@ -17,13 +16,12 @@ router = APIRouter(prefix="/sims/claim-codes", tags=["sims"])
 
 
 @router.post("", status_code=201)
-@raises(NotFound)
+@raises(NotFound, Conflict)
 async def issue_claim_code(
     body: ClaimCodeIn, user: PlatformAdmin, session: DbSession, response: Response
 ) -> NewClaimCodeOut:
     """A code for SIMs that nobody owns; its text is in this answer and nowhere else."""
-    lifetime = timedelta(hours=body.expires_in_hours)
-    code, text = await ClaimCodeService(session).issue(body.iccids, lifetime, user.user_id, note=body.note)
+    code, text = await ClaimCodeService(session).issue(body, user)
     response.headers["Cache-Control"] = "no-store"
     return NewClaimCodeOut(**ClaimCodeOut.model_validate(code).model_dump(), code=text)
 

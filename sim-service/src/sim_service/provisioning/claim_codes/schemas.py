@@ -10,11 +10,15 @@ from sim_service.platform.iccid import Iccids
 
 
 class ClaimCodeIn(StrictModel):
-    """SIMs that nobody owns, for whoever gets the code. `note`: for whom it is meant."""
+    """SIMs that nobody owns, for whoever gets the code. `note`: for whom it is meant.
+
+    `even_if_ordered`: also SIMs that another organisation ordered, which needs no code to claim them.
+    """
 
     iccids: Iccids
     expires_in_hours: Annotated[int, Field(ge=1, le=8760)] = 720
     note: Annotated[LineText, Field(max_length=200)] = ""
+    even_if_ordered: bool = False
 
 
 class ClaimCodeOut(ResponseModel):

@@ -8,14 +8,16 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet_kit.errors import NotFound
+from fleet_kit.errors import Conflict, NotFound
 from fleet_kit.ids import uuid7
 from fleet_kit.keyset_pagination import PageResult
 from fleet_kit.pagination import PageParams
+from fleet_kit.principal import Principal
 from fleet_kit.scope import EVERYTHING
 from sim_service.inventory.sims.service import SimService, not_found
 from sim_service.provisioning.claim_codes.models import ClaimCode
 from sim_service.provisioning.claim_codes.repository import ClaimCodeRepository
+from sim_service.provisioning.claim_codes.schemas import ClaimCodeIn
 
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Without what is mistaken for something else where a code is read from paper."""
@@ -27,24 +29,33 @@ class ClaimCodeService:
     def __init__(self, session: AsyncSession) -> None:
         self._session, self._codes = session, ClaimCodeRepository(session, EVERYTHING)
 
-    async def issue(
-        self, iccids: Sequence[str], lifetime: timedelta, by: UUID, *, note: str = ""
-    ) -> tuple[ClaimCode, str]:
-        """A new code for SIMs that nobody owns, and its text; raises NotFound naming the others."""
-        wanted = sorted(set(iccids))
-        known = await SimService(self._session, EVERYTHING).some(wanted)
+    async def issue(self, wanted: ClaimCodeIn, by: Principal) -> tuple[ClaimCode, str]:
+        """A new code for SIMs that nobody owns, and its text.
+
+        Raises NotFound naming those that are unknown or owned, and Conflict naming those that another
+        organisation ordered and paid for, unless these are meant.
+        """
+        iccids = sorted(set(wanted.iccids))
+        known = await SimService(self._session, EVERYTHING).some(iccids)
         free = {sim.iccid for sim in known if sim.organization_id is None}
-        if taken := [iccid for iccid in wanted if iccid not in free]:
+        if taken := [iccid for iccid in iccids if iccid not in free]:
             raise not_found(taken)
+        ordered = await self._codes.ordered_by_others(iccids, by.organization_id)
+        if ordered and not wanted.even_if_ordered:
+            raise Conflict(
+                "another organisation ordered these SIMs; with even_if_ordered they get a code all the same",
+                code="SIMS_ORDERED",
+                details={"iccids": sorted(ordered)},
+            )
         text, now = _new_code(), datetime.now(UTC)
         code = ClaimCode(
             id=uuid7(),
             code_hash=_hash(text),
-            iccids=wanted,
-            note=note,
-            created_by=by,
+            iccids=iccids,
+            note=wanted.note,
+            created_by=by.user_id,
             created_at=now,
-            expires_at=now + lifetime,
+            expires_at=now + timedelta(hours=wanted.expires_in_hours),
         )
         self._codes.add(code)
         await self._session.flush()
