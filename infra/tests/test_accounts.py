@@ -1,5 +1,6 @@
 """Root starts the fleet, and its servers run as other users all the same."""
 
+import argparse
 import os
 import pwd
 import secrets
@@ -10,8 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
+from fleet_infra import cli
+from fleet_infra.fleet import Fleet
+from fleet_infra.layout import Layout
 from fleet_infra.scratch import ScratchServers
+from fleet_infra.servers import accounts
 from fleet_infra.servers.accounts import ACCOUNT, make_user
+from fleet_infra.testing_fleet import scratch_settings
 
 pytestmark = [
     pytest.mark.usefixtures("fleet_servers"),  # these are no unit tests
@@ -50,3 +56,24 @@ def name() -> Iterator[str]:
     yield user
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     subprocess.run(["userdel", user], check=True, capture_output=True, env=os.environ | {"PATH": path})
+
+
+@pytest.mark.parametrize(
+    ("account", "of_python", "told"),
+    [("fleet", None, True), ("fleet", "fleet", False), (None, None, False)],
+)
+def test_who_starts_the_services_as_root_without_meaning_to_is_told(
+    layout: Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    account: str | None,
+    of_python: str | None,
+    told: bool,
+) -> None:
+    monkeypatch.setattr(accounts, "service_account", lambda: account)
+    monkeypatch.setattr(accounts, "python_account", lambda: of_python)
+    monkeypatch.setattr(cli, "this_fleet", lambda: Fleet(layout, scratch_settings()))
+    monkeypatch.setattr(Fleet, "up", lambda *_: {"gateway_url": "", "rabbitmq_management_url": ""})
+    monkeypatch.setenv("MODE", "native")
+    cli.up(argparse.Namespace())
+    assert ("run as root" in capsys.readouterr().out) is told

@@ -27,6 +27,7 @@ from fleet_infra.layout import Layout
 from fleet_infra.producers import make_producer
 from fleet_infra.progress import Steps
 from fleet_infra.servers import NotReady
+from fleet_infra.servers.accounts import services_stay_roots
 from fleet_infra.settings import LOOPBACK, FleetSettings, SettingsRefused, example, load
 
 console = Console()
@@ -34,6 +35,11 @@ console = Console()
 MQTT_STAYS_INSIDE = (
     "MQTT listens on 127.0.0.1 only: whoever reaches the MQTT port of a RabbitMQ before version 4 can fill "
     "its memory. Run the fleet in containers, let devices use HTTP, or take the risk with MQTT_BIND_ADDRESS."
+)
+
+SERVICES_STAY_ROOTS = (
+    "The services and MongoDB's server run as root: the user `fleet` cannot read this clone or its Python. "
+    "Clone to /opt/fleet or the like and use Debian's Python, or start the fleet from an ordinary account."
 )
 
 
@@ -98,6 +104,8 @@ def up(_arguments: argparse.Namespace) -> None:
             content = fleet.up(steps)
         if mqtt_stays_inside(fleet.settings):
             console.print(MQTT_STAYS_INSIDE)
+        if services_stay_roots():
+            console.print(SERVICES_STAY_ROOTS)
     console.print(_where(content, fleet.layout))
     console.print(f"Up after {time.monotonic() - started:.0f} s. `make status`, `make logs`, `make down`.")
 

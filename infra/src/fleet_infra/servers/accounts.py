@@ -58,6 +58,11 @@ def python_account() -> str | None:
     return account if account is not None and _runs_python(account, sys.executable) else None
 
 
+def services_stay_roots() -> bool:
+    """Whether we are root, and our programs have to run as root as well."""
+    return service_account() is not None and python_account() is None
+
+
 @functools.cache
 def _runs_python(account: str, executable: str) -> bool:
     # Python starts also where it cannot read its own library, with another one that it finds.
