@@ -10,6 +10,7 @@ from fleet_kit import idempotency
 from fleet_kit.database import create_sessions
 from fleet_kit.errors import Conflict, Unavailable
 from fleet_kit.idempotency import Idempotency, delete_expired
+from fleet_kit.testing import eventually
 
 
 async def use(
@@ -42,6 +43,24 @@ async def test_a_key_used_for_another_request_is_a_conflict(engine: AsyncEngine)
 async def test_concurrent_repetitions_are_done_once(engine: AsyncEngine) -> None:
     answers = await asyncio.gather(*(use(engine, "k", number) for number in range(8)))
     assert all(answer == answers[0] for answer in answers)
+
+
+async def test_of_retries_at_once_the_next_sees_what_the_one_before_has_made(engine: AsyncEngine) -> None:
+    await use(engine, "k", 1)
+    async with create_sessions(engine).begin() as session:
+        retry = Idempotency(session, "k", "f")
+        assert await retry.replay("org") == {"answer": 1}
+        other = asyncio.create_task(use(engine, "k", 3))
+
+        async def waits_or_is_done() -> bool:
+            waiting = "datname = current_database() AND wait_event_type = 'Lock'"
+            async with engine.connect() as connection:
+                found = await connection.execute(text(f"SELECT pid FROM pg_stat_activity WHERE {waiting}"))
+                return other.done() or bool(found.all())
+
+        await eventually(waits_or_is_done)
+        await retry.remember("org", {"answer": 2})
+    assert await other == {"answer": 2}
 
 
 async def test_a_key_is_deleted_after_its_retention_and_not_before(engine: AsyncEngine) -> None:

@@ -1,7 +1,8 @@
 """Idempotency-Key: a POST that is repeated with the same key is done once.
 
 The key is claimed in the transaction of the change itself, so both commit or neither does. A concurrent
-repetition waits for the first and then sees its answer.
+repetition waits for the first and then sees its answer. So it does where the answer is replaced, because what
+the first request made has failed: of several retries one is made, and the others see what that one made.
 """
 
 import hashlib
@@ -68,7 +69,8 @@ class Idempotency:
                 if secrets.randbelow(_FORGET_EVERY) == 0:
                     await self._forget_oldest(owner)
                 return None
-            row = (await self._session.execute(select(_table).where(*self._own(owner)))).one_or_none()
+            known = select(_table).where(*self._own(owner)).with_for_update()
+            row = (await self._session.execute(known)).one_or_none()
             if row is None:  # deleted since the claim met it, because it was too old or one too many
                 continue
             if row.fingerprint != self._fingerprint:

@@ -119,3 +119,15 @@ async def test_what_could_not_be_placed_within_a_day_never_is(fleet: Fleet) -> N
     found = await request_of(fleet.theirs, theirs)
     assert (found["state"], found["reason"]) == ("failed", "NEVER_SENT")
     assert await numbers_at_carrier(fleet) == []
+
+
+async def test_of_retries_at_once_of_an_order_that_failed_one_buys_and_the_others_find_it(
+    fleet: Fleet,
+) -> None:
+    key = {"Idempotency-Key": "again"}
+    inject_fault(fleet, "status", path="/v1/orders", method="POST", status=400)
+    refused = await fleet.ours.admin.post("/orders", json=WANTED, headers=key)
+    assert refused.status_code >= 400, refused.text
+    answers = await asyncio.gather(*(place_as(fleet.ours, **key) for _ in range(6)))
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len(await numbers_at_carrier(fleet)) == 1

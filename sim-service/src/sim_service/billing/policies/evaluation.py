@@ -194,7 +194,7 @@ class Evaluator:
             policy.budget_per_month - await spent_in_month(session, policy.id, now),
             await BudgetService(session).reserve(policy.organization_id),
             await bought_in_month(session, policy.id, iccids, now),
-            await with_open_purchase(session, iccids),
+            await with_open_purchase(session, iccids, policy.organization_id),
         )
         for iccid in iccids:
             if iccid in quotas and (reason := policy.trigger(quotas[iccid], now.date())):

@@ -100,9 +100,7 @@ class Ledger:
         if purchase.reference is not None:
             known = {row.iccid: row for row in await self._rows.referred(purchase.reference, iccids)}
         planned.known = list(known.values())
-        # Of several of one SIM the unsettled one comes last, so that it counts: it is always in the way.
-        pending = sorted(await self._rows.pending(iccids), key=lambda row: row.state in UNSETTLED)
-        open_rows = {row.iccid: row for row in pending}
+        open_rows = await self._in_the_way(sims)
         price = await self.price(purchase.kind, purchase.product_id)
         before, switch = await self._before(iccids), _SWITCHES[purchase.kind]
         owners = {sim.organization_id for sim in sims} | {row.organization_id for row in planned.known}
@@ -113,7 +111,7 @@ class Ledger:
             if sim.iccid in known:
                 continue
             try:
-                refuse_second(open_rows.get(sim.iccid), purchase)
+                refuse_second(open_rows.get(sim.iccid), purchase, sim.organization_id)
                 allowance = await self._allowance(owner_of(sim))
                 allowance.take(switch, price.amount, price.currency)
                 row = _row(sim, purchase, price, allowance.at)
@@ -125,6 +123,12 @@ class Ledger:
             self._rows.add(row)
         await self._session.flush()
         return planned
+
+    async def _in_the_way(self, sims: Sequence[Sim]) -> dict[str, TopUp]:
+        owners = {sim.iccid: sim.organization_id for sim in sims}
+        pending = [row for row in await self._rows.pending([*owners]) if row.blocks(owners[row.iccid])]
+        # Of several of one SIM the unsettled one comes last, so that it counts: it is always in the way.
+        return {row.iccid: row for row in sorted(pending, key=lambda row: row.state in UNSETTLED)}
 
     async def _allowance(self, owner: UUID) -> Allowance:
         if owner not in self._allowances:
@@ -152,15 +156,14 @@ class Ledger:
         }
 
 
-def refuse_second(pending: TopUp | None, purchase: TopUpRequest) -> None:
-    """Raise Conflict while a purchase for the SIM is under way."""
+def refuse_second(pending: TopUp | None, purchase: TopUpRequest, owner: UUID | None) -> None:
+    """Raise Conflict while a purchase for the SIM is under way; of a previous owner's it tells nothing."""
     if pending is None or (purchase.even_if_ordered and pending.state not in UNSETTLED):
         return
-    raise Conflict(
-        "another purchase for this SIM is under way",
-        code="TOPUP_IN_PROGRESS",
-        details={"id": str(pending.id), "state": pending.state, "iccid": pending.iccid},
-    )
+    details = {"iccid": pending.iccid}
+    if pending.organization_id == owner:
+        details |= {"id": str(pending.id), "state": pending.state}
+    raise Conflict("another purchase for this SIM is under way", code="TOPUP_IN_PROGRESS", details=details)
 
 
 def _row(sim: Sim, purchase: TopUpRequest, price: Quote, counted_at: datetime) -> TopUp:

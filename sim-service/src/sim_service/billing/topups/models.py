@@ -13,6 +13,7 @@ from sim_service.billing.purchases.models import (
     FAILED_ROWS,
     ORDERED_ROWS,
     PENDING_ROWS,
+    UNSETTLED,
     UNSETTLED_ROWS,
     Purchase,
 )
@@ -65,6 +66,14 @@ class TopUp(Purchase, Base):
         Index("ix_top_ups_failed", "settled_at", postgresql_where=FAILED_ROWS),
         Index("ix_top_ups_priced", "kind", "created_at", postgresql_where=text("NOT estimated")),
     )
+
+    def blocks(self, owner: UUID | None) -> bool:
+        """Whether this pending purchase is in the way of another one for the SIM by its present owner.
+
+        An unsettled one is, whoever made it: the carrier is asked for a SIM one by one. An order that a
+        previous owner has not paid yet is that one's affair.
+        """
+        return self.organization_id == owner or self.state in UNSETTLED
 
     def set_price(self, amount: Decimal, currency: str) -> None:
         self.amount, self.currency, self.estimated = amount, currency, False

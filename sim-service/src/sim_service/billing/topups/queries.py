@@ -31,9 +31,10 @@ async def bought_in_month(
     return {row[0]: row[1] for row in (await session.execute(statement)).all()}
 
 
-async def with_open_purchase(session: AsyncSession, iccids: Collection[str]) -> set[str]:
-    """Those of the SIMs with a purchase that is neither booked nor failed."""
-    return {row.iccid for row in await TopUpRepository(session, EVERYTHING).pending(iccids)}
+async def with_open_purchase(session: AsyncSession, iccids: Collection[str], owner: UUID) -> set[str]:
+    """Those of an organisation's SIMs with a purchase that is in the way of another one."""
+    pending = await TopUpRepository(session, EVERYTHING).pending(iccids)
+    return {row.iccid for row in pending if row.blocks(owner)}
 
 
 def _counted(policy_id: UUID, now: datetime) -> tuple[ColumnElement[bool], ...]:
