@@ -23,6 +23,12 @@ MOMENT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 FLOOD = 3 * MOST_ROWS
 
 
+@pytest.fixture(autouse=True)
+def patient(fleet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: these tests are about memory."""
+    monkeypatch.setattr(fleet.settings, "query_seconds", 120)
+
+
 @pytest.fixture
 def sizes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many documents each query took from the store."""

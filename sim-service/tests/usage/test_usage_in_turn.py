@@ -44,9 +44,9 @@ async def test_usage_does_not_wait_for_a_hundred_thousand_sims_of_another_organi
         if node.get("Relation Name") == this_month and node["Node Type"] != "ModifyTable"
     ]
     assert {node["Node Type"] for node in read} <= {"Index Scan", "Index Only Scan", "Tid Scan"}
-    assert {node["Index Name"] for node in read if "Index Name" in node} == {
-        f"{this_month}_organization_id_tell_at_idx"
-    }
+    # The other one is as good for the walk from owner to owner where all rows of the day are due.
+    used = {node["Index Name"] for node in read if "Index Name" in node}
+    assert used - {f"{this_month}_organization_id_day_idx"} == {f"{this_month}_organization_id_tell_at_idx"}
 
 
 async def test_all_is_published_once_however_unequal(fleet: Fleet) -> None:

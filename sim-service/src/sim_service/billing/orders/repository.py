@@ -20,16 +20,17 @@ from sim_service.platform.scoped_repository import ScopedRepository
 
 _NEWEST = SortOrder("-placed_at", Order.placed_at, Order.number)
 _HAS_TURN = """
-    (SELECT asked.id FROM order_requests AS asked
+    (SELECT count(*) = 0 FROM (SELECT 1 FROM order_requests AS asked
      WHERE asked.lines = order_requests.lines AND asked.state IN ('requested', 'sent', 'unknown')
-        AND NOT asked.queued LIMIT 1) IS NULL
-    AND (SELECT longer.id FROM order_requests AS longer
+        AND NOT asked.queued LIMIT 1) AS equal)
+    AND (SELECT count(*) = 0 FROM (SELECT 1 FROM order_requests AS longer
      WHERE longer.lines = order_requests.lines AND longer.queued AND longer.state = 'requested'
-        AND longer.id < order_requests.id LIMIT 1) IS NULL
+        AND longer.id < order_requests.id LIMIT 1) AS equal)
 """
 """Of a queued request: no equal one is being asked for, and none has waited longer.
 
-Two looks into indexes for a row; EXISTS would be a join, for which Postgres may read every queued row.
+Two looks into indexes for a row; EXISTS would be a join, for which Postgres may read every queued row. And a
+condition such as IS NULL counts as nearly never true: Postgres would read all rows of an owner at once.
 """
 
 
