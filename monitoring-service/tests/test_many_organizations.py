@@ -82,7 +82,8 @@ async def test_totals_of_all_cost_few_queries_once_the_older_ones_are_known(
     assert reads.count < FEW_QUERIES
 
 
-async def test_the_counts_of_all_are_read_an_hour_at_a_time(store: Store, names: list[str]) -> None:
+async def test_the_counts_of_all_are_read_an_hour_at_a_time(store: Store) -> None:
+    names = [str(uuid4()) for _ in range(FEW + 5)]
     hours = [
         {"_id": f"{name}:{hour}", "organization_id": name, "hour": hour, "minutes": {"5": 1}}
         for name in names

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
+from fleet_kit.testing import eventually
 from monitoring_service.settings import Settings
 from monitoring_service.store.client import open_store
 from monitoring_service.store.read_limiter import QueriesBusy, ReadLimiter
@@ -76,7 +77,7 @@ async def test_a_question_without_enough_time_is_answered_503_and_frees_its_perm
     }  # as it ends while waiting or reading
     assert int(answer.headers["retry-after"]) > 0
     monkeypatch.undo()
-    assert await fleet.items(f"/data/{device}", interval="1d")
+    assert await eventually(lambda: fleet.items(f"/data/{device}", interval="1d"))
 
 
 async def test_whoever_asks_too_much_at_once_is_told_so_and_others_are_answered(
