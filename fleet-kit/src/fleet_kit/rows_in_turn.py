@@ -1,7 +1,6 @@
 """The next rows to work on: of every owner in turn, however many rows one of them has."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
@@ -21,15 +20,15 @@ _NEXT = """
 WITH RECURSIVE {owners}, heads AS (
     SELECT head.key, row_number() OVER (PARTITION BY owners.owner ORDER BY head.since) AS place
     FROM owners CROSS JOIN LATERAL (
-        SELECT {key} AS key, {since} AS since FROM {table}
-        WHERE {rows} AND {owner} = owners.owner AND {due}
+        SELECT id AS key, {since} AS since FROM {table}
+        WHERE {rows} AND organization_id = owners.owner AND {due}
         ORDER BY {since} LIMIT :limit + 20
     ) AS head
     WHERE owners.owner <> ALL(CAST(:busy AS uuid[]))
 ), first AS (
     SELECT key, place, random() AS draw FROM heads ORDER BY place, draw LIMIT :limit + 20
 )
-SELECT {table}.{key} FROM first JOIN {table} ON {table}.{key} = first.key
+SELECT {table}.id FROM first JOIN {table} ON {table}.id = first.key
 WHERE {rows} AND {due}
 ORDER BY first.place, first.draw LIMIT :limit
 FOR UPDATE OF {table} SKIP LOCKED
@@ -51,26 +50,17 @@ class RowsInTurn:
     """The first row of each owner, then the second of each, and so on; of each the longest waiting first.
 
     The first ones of all owners come in any order: chance shares evenly, and needs no memory between
-    workers. `rows`: the condition of an index on (`owner`, `since`), see `owners_of`; `due`: which of them
-    are to be taken now; `since`: their order. It reads a few rows of each owner, however many it has; some
-    more than are wanted, as other workers lock the first.
+    workers. `rows`: the condition of an index on (`organization_id`, `since`), see `owners_of`; `due`: which
+    of them are to be taken now; `since`: their order. It reads a few rows of each owner, however many it has;
+    some more than are wanted, as other workers lock the first.
     """
 
-    def __init__(
-        self,
-        table: str,
-        rows: TextClause,
-        *,
-        since: str,
-        due: str | None = None,
-        key: str = "id",
-        owner: str = "organization_id",
-    ) -> None:
-        names = {"table": table, "rows": rows.text, "since": since, "key": key, "owner": owner}
-        owners = owners_of(table, rows, owner=owner)
+    def __init__(self, table: str, rows: TextClause, *, since: str, due: str | None = None) -> None:
+        names = {"table": table, "rows": rows.text, "since": since}
+        owners = owners_of(table, rows)
         self._query = text(_NEXT.format(**names, owners=owners, due=due or f"{since} <= now()"))
 
-    async def lock(self, session: AsyncSession, limit: int, *, busy: Collection[UUID] = ()) -> Sequence[Any]:
-        """Keys of the next rows, in their order, locked; none of busy owners, nor that others have locked."""
+    async def lock(self, session: AsyncSession, limit: int, *, busy: Collection[UUID] = ()) -> Sequence[UUID]:
+        """Ids of the next rows, in their order, locked; none of busy owners, nor that others have locked."""
         found = await session.execute(self._query, {"limit": limit, "busy": list(busy)})
         return found.scalars().all()

@@ -47,13 +47,13 @@ async def _make_database(
 
 def is_migrated(layout: Layout, name: str, environment: dict[str, str]) -> bool:
     """Whether the same code ran a service's migrations with the same settings."""
-    mark = _mark(layout, name)
-    return mark.exists() and mark.read_text(encoding="utf-8") == _fingerprint(layout, name, environment)
+    return _is_marked(layout, name, _fingerprint(layout, name, environment))
 
 
 def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bool) -> None:
     """Run a service's migrations, unless the same code did with the same settings on the same data."""
-    if not fresh and is_migrated(layout, name, environment):
+    fingerprint = _fingerprint(layout, name, environment)
+    if not fresh and _is_marked(layout, name, fingerprint):
         return
     result = subprocess.run(
         [sys.executable, "-m", f"{name}_service.migrate"],
@@ -67,11 +67,16 @@ def migrate(layout: Layout, name: str, environment: dict[str, str], *, fresh: bo
         raise MigrationFailed(f"{name}_service.migrate failed:\n{(result.stderr or result.stdout)[-3000:]}")
     mark = _mark(layout, name)
     mark.parent.mkdir(exist_ok=True)
-    mark.write_text(_fingerprint(layout, name, environment), encoding="utf-8")
+    mark.write_text(fingerprint, encoding="utf-8")
 
 
 def _mark(layout: Layout, name: str) -> Path:
     return layout.home / "migrated" / name
+
+
+def _is_marked(layout: Layout, name: str, fingerprint: str) -> bool:
+    mark = _mark(layout, name)
+    return mark.exists() and mark.read_text(encoding="utf-8") == fingerprint
 
 
 def _fingerprint(layout: Layout, name: str, environment: dict[str, str]) -> str:

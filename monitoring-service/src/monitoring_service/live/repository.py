@@ -3,16 +3,14 @@
 from collections.abc import AsyncIterator, Sequence
 from heapq import merge
 
-from bson.int64 import Int64
-
 from monitoring_service.live.models import event_item, reading_item
 from monitoring_service.readings.queries import PAGE, StoredReadings
 from monitoring_service.store.client import Document, Store
 from monitoring_service.store.counts import FEW
-from monitoring_service.store.reads import MOST_ROWS, PlainReads, Reads
+from monitoring_service.store.reads import PlainReads, Reads
 from monitoring_service.store.scans import read_stored
 from monitoring_service.store.sequence import Snapshot
-from monitoring_service.store.windows import Walk, Windows
+from monitoring_service.store.windows import Windows
 
 _MINUTES_SEQ, _HOURS_SEQ = 10 * 60 * 1_000_000, 6 * 3600 * 1_000_000
 
@@ -43,12 +41,11 @@ class FeedRepository:
         self, organizations: Sequence[str], seq: int, until: int
     ) -> AsyncIterator[list[Document]]:
         names = frozenset(organizations)
-        walk: Walk = Windows(seq + 1, until + 1, _MINUTES_SEQ, _HOURS_SEQ, PAGE)
+        # There are few events, and an index of all of them.
+        asked = [None] if len(names) > FEW else organizations
+        walk = Windows(seq + 1, until + 1, _MINUTES_SEQ, _HOURS_SEQ, PAGE)
         while (piece := walk.next()) is not None:
-            if len(names) > FEW:  # there are few events, and an index of all of them
-                events, end = await self._events_of_everybody(*piece)
-            else:
-                events, (_, end) = await read_stored(self._reads, self._events, organizations, *piece)
+            events, (_, end) = await read_stored(self._reads, self._events, asked, *piece)
             walk.found(len(events))
             walk.return_to(end)
             mine = [event for event in events if event["organization_id"] in names]
@@ -56,14 +53,6 @@ class FeedRepository:
                 document["item"] = event_item(document)
             if mine:
                 yield mine
-
-    async def _events_of_everybody(self, low: int, high: int) -> tuple[list[Document], int]:
-        """Events of [low, high) in order, and up to where these are all."""
-        query = {"seq": {"$gte": Int64(low), "$lt": Int64(high)}}
-        events = await self._reads.rows(self._events.find(query).sort("seq", 1), MOST_ROWS)
-        if len(events) < MOST_ROWS:
-            return events, high
-        return events, int(events[-1]["seq"]) + 1
 
 
 async def _merged(*streams: AsyncIterator[list[Document]]) -> AsyncIterator[list[Document]]:

@@ -146,13 +146,8 @@ class ReadingRepository:
         walk: Walk = Windows(low, high, _SECOND, SHORT_RANGE, PAGE)
         if high - low > SHORT_RANGE:
             walk = FilledMinutes(await self._minutes(organizations, low, high, snapshot), low, high, aim=PAGE)
-        active = ActiveOrganizations(self._counts, organizations, snapshot, self._reads)
-        while (piece := walk.next()) is not None:
-            page, (_, end) = await self._stored(await active.of(*piece), *piece)
-            walk.found(len(page))
-            walk.return_to(end)
-            if page:
-                yield page
+        async for page in self._pages(organizations, walk, snapshot):
+            yield page
 
     async def of_everybody_after(self, seq: int, snapshot: Snapshot) -> AsyncIterator[list[Document]]:
         """Readings stored after `seq` up to the snapshot, in pages, one organisation after the other.
@@ -161,13 +156,19 @@ class ReadingRepository:
         """
         low, high = seq + 1, snapshot.last + 1
         async for name, minutes in self._counts.filled(None, low // MINUTE - 1, high // MINUTE, snapshot):
-            walk = FilledMinutes(minutes, low, high, aim=PAGE)
-            while (piece := walk.next()) is not None:
-                page, (_, end) = await self._stored([name], *piece)
-                walk.found(len(page))
-                walk.return_to(end)
-                if page:
-                    yield page
+            async for page in self._pages([name], FilledMinutes(minutes, low, high, aim=PAGE), snapshot):
+                yield page
+
+    async def _pages(
+        self, organizations: Sequence[str], walk: Walk, snapshot: Snapshot
+    ) -> AsyncIterator[list[Document]]:
+        active = ActiveOrganizations(self._counts, organizations, snapshot, self._reads)
+        while (piece := walk.next()) is not None:
+            page, (_, end) = await self._stored(await active.of(*piece), *piece)
+            walk.found(len(page))
+            walk.return_to(end)
+            if page:
+                yield page
 
     async def _filled_lately(
         self, organizations: Sequence[str], low: int, high: int, snapshot: Snapshot, aim: int

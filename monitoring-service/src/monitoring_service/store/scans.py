@@ -111,7 +111,7 @@ class RangeScan:
 async def read_stored(
     reads: Reads,
     collection: Collection,
-    organizations: Sequence[str],
+    organizations: Sequence[str | None],
     low: int,
     high: int,
     *,
@@ -119,11 +119,13 @@ async def read_stored(
 ) -> tuple[list[Document], tuple[int, int]]:
     """Documents of organisations in the order of storing, and for which part of [low, high) that is all.
 
-    That part is shorter where it holds more than MOST_ROWS; each organisation is a query of its own.
+    That part is shorter where it holds more than MOST_ROWS; each organisation is a query of its own. None:
+    everybody, for which the collection needs an index of `seq` alone.
     """
     rows: list[Document] = []
     for organization in organizations:
-        query = {"organization_id": organization, "seq": {"$gte": Int64(low), "$lt": Int64(high)}}
+        mine = {} if organization is None else {"organization_id": organization}
+        query = mine | {"seq": {"$gte": Int64(low), "$lt": Int64(high)}}
         most = max(1, MOST_ROWS - len(rows))
         found = await reads.rows(collection.find(query).sort("seq", -1 if backwards else 1), most)
         rows += found
