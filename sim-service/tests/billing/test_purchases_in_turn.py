@@ -12,8 +12,8 @@ from fleet_kit.errors import NotFound
 from fleet_kit.scope import EVERYTHING
 from sim_service.billing.orders.placement import OrderPlacement
 from sim_service.billing.orders.repository import OrderRequestRepository
+from sim_service.billing.purchases import reconciliation
 from sim_service.billing.purchases.models import Purchase
-from sim_service.billing.topups import reconciliation
 from sim_service.billing.topups.reconciliation import TopUpReconciler
 from sim_service.billing.topups.repository import TopUpRepository
 

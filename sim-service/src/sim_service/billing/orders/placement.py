@@ -1,6 +1,5 @@
 """Order requests: asked of the carrier once, and found by their products where the answer was lost."""
 
-import time
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from sim_service.billing.orders.models import APPROVAL_LASTS, OrderRequest, line
 from sim_service.billing.orders.repository import OrderRequestRepository
 from sim_service.billing.orders.upsert import upsert_orders
 from sim_service.billing.purchases.models import MAX_CALL_DURATION, PurchaseState
-from sim_service.billing.purchases.reconciliation import ROUND_SECONDS, PurchaseReconciler
+from sim_service.billing.purchases.reconciliation import PurchaseReconciler, within_round
 from sim_service.billing.purchases.submission import PurchaseCalls
 from sim_service.carrier.errors import CARRIER_UNAVAILABLE_ERRORS, CarrierOperationUnavailable
 from sim_service.carrier.fair_share import share_of
@@ -73,10 +72,7 @@ class OrderPlacement(PurchaseReconciler[OrderRequest]):
         """Place the orders that waited for equal ones of other organisations, for which it is time."""
         async with self._sessions() as session:
             waiting = await OrderRequestRepository(session, EVERYTHING).next_queued(self.batch)
-        until = time.monotonic() + ROUND_SECONDS
-        for place, row in enumerate(waiting):
-            if place and time.monotonic() >= until:
-                break
+        for row in within_round(waiting):
             with isolate_failure("placing a queued order", id=str(row.id)):
                 if await self._dequeue(row):
                     with share_of(row.organization_id), suppress(FleetError):  # which is noted

@@ -1,10 +1,11 @@
 """Finding the orders of purchases whose answer was lost; nothing here asks the carrier to do anything."""
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Generic
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,12 +19,22 @@ from sim_service.carrier.lost_calls import Listing, LostCalls, read_pages
 from sim_service.carrier.models import MAX_CLOCK_SKEW, CarrierOrder, Priority
 from sim_service.work.failures import isolate_failure
 
+T = TypeVar("T")
 _MOST_PAGES = 100
 ROUND_SECONDS = 20.0
 """What was claimed and not begun by then waits for the next round, so that others have their turn.
 
 The carrier allows a request for orders every three seconds, so all that one round claims takes minutes.
 """
+
+
+def within_round(items: Iterable[T]) -> Iterator[T]:
+    """The first of the items, and further ones as long as the round has time."""
+    until = time.monotonic() + ROUND_SECONDS
+    for place, item in enumerate(items):
+        if place and time.monotonic() >= until:
+            return
+        yield item
 
 
 class PurchaseReconciler(ABC, Generic[PurchaseT]):

@@ -1,6 +1,5 @@
 """Brings every purchase for a SIM to its end by the carrier's orders, or by quotas where it shows none."""
 
-import time
 from collections.abc import Hashable, Sequence
 from datetime import timedelta
 
@@ -12,7 +11,7 @@ from fleet_kit.errors import FleetError
 from fleet_kit.outbox import Outbox
 from fleet_kit.scope import EVERYTHING
 from sim_service.billing.purchases.models import NOT_FOUND, PurchaseState
-from sim_service.billing.purchases.reconciliation import ROUND_SECONDS, PurchaseReconciler
+from sim_service.billing.purchases.reconciliation import PurchaseReconciler, within_round
 from sim_service.billing.topups import events, metrics
 from sim_service.billing.topups.matching import LOST_TOP_UPS, apply_order, quota_grew
 from sim_service.billing.topups.models import TopUp
@@ -67,10 +66,8 @@ class TopUpReconciler(PurchaseReconciler[TopUp]):
 
     async def _follow(self, rows: Sequence[TopUp]) -> None:
         """Read their orders; those for which there is no time are due again at once."""
-        begun, until = set[str](), time.monotonic() + ROUND_SECONDS
-        for number in dict.fromkeys(row.order_number for row in rows if row.order_number):
-            if begun and time.monotonic() >= until:
-                break
+        begun = set[str]()
+        for number in within_round(dict.fromkeys(row.order_number for row in rows if row.order_number)):
             begun.add(number)
             try:
                 with isolate_failure("following an order", number=number):
