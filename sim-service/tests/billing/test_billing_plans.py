@@ -65,6 +65,8 @@ QUERIES: dict[str, Ask] = {
     "ordered SIMs": lambda s: ClaimRepository(s, ID).ordered(["1"]),
     "claim codes": lambda s: ClaimCodeRepository(s, EVERYTHING).page(NEXT),
     "requests undecided": lambda s: OrderRequestRepository(s, EVERYTHING).undecided(NOW, 10),
+    "failed requests": lambda s: OrderRequestRepository(s, EVERYTHING).forget_failed(ID),
+    "failed top-ups": lambda s: TopUpRepository(s, EVERYTHING).forget_failed(ID),
     "requests due": lambda s: OrderRequestRepository(s, EVERYTHING).due(10),
 }
 

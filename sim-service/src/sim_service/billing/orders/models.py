@@ -13,6 +13,7 @@ from fleet_kit.database import UtcDateTime
 from fleet_kit.errors import Conflict
 from sim_service.billing.purchases.models import (
     FAILED_ROWS,
+    FAILED_UNORDERED_ROWS,
     ORDER_CANCELLED,
     ORDERED_ROWS,
     UNSETTLED_ROWS,
@@ -130,6 +131,12 @@ class OrderRequest(Purchase, Base):
             postgresql_where=UNSETTLED_ROWS,
         ),
         Index("ix_order_requests_failed", "settled_at", postgresql_where=FAILED_ROWS),
+        Index(
+            "ix_order_requests_unordered_by_owner",
+            "organization_id",
+            "id",
+            postgresql_where=FAILED_UNORDERED_ROWS,
+        ),
     )
 
     def to_place(self) -> OrderToPlace:

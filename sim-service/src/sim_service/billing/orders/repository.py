@@ -34,6 +34,10 @@ condition such as IS NULL counts as nearly never true: Postgres would read all r
 """
 
 
+FAILED_ORDERS_KEPT = 1_000
+"""Of one organisation. An order is up to 10 kB."""
+
+
 class OrderRepository(ScopedRepository):
     """Orders that one organisation placed or whose SIMs it owns, or all with EVERYTHING."""
 
@@ -116,6 +120,7 @@ class OrderRepository(ScopedRepository):
 class OrderRequestRepository(PurchaseQueries[OrderRequest]):
     model = OrderRequest
     polled = RowsInTurn("order_requests", UNSETTLED_ROWS, since="next_look_at")
+    failed_kept = FAILED_ORDERS_KEPT
     queued = RowsInTurn("order_requests", QUEUED_ROWS, since="id", due=_HAS_TURN)
 
     async def page(self, state: PurchaseState | None, paging: PageParams) -> PageResult[OrderRequest]:

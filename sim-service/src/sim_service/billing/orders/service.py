@@ -119,6 +119,7 @@ class OrderService:
             row.state = PurchaseState.AWAITING_APPROVAL
         elif buyers:
             row.enqueue()
+        await requests.forget_failed(row.organization_id)
         requests.add(row)
 
     async def request(self, request_id: UUID) -> OrderRequest:

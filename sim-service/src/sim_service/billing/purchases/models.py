@@ -43,6 +43,8 @@ ORDER_CANCELLED = "CARRIER_ORDER_CANCELLED"
 UNSETTLED_ROWS = text("state IN ('requested', 'sent', 'unknown')")
 ORDERED_ROWS = text("order_number IS NOT NULL")
 FAILED_ROWS = text("state = 'failed'")
+FAILED_UNORDERED_ROWS = text(f"state = 'failed' AND order_number IS NULL AND reason <> '{NOT_FOUND}'")
+"""What the carrier never had an order for; one that was only not found may turn up late."""
 PENDING_ROWS = text("state IN ('requested', 'sent', 'unknown', 'ordered')")
 
 ABANDON_AFTER = timedelta(seconds=300)

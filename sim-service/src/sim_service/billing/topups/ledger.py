@@ -106,6 +106,7 @@ class Ledger:
         owners = {sim.organization_id for sim in sims} | {row.organization_id for row in planned.known}
         for owner in sorted(owner for owner in owners if owner is not None):
             await self._allowance(owner)  # locked in one order: others may buy for the same owners
+            await self._rows.forget_failed(owner)
         await self._fail_ungranted(planned.known, switch)
         for sim in sims:
             if sim.iccid in known:

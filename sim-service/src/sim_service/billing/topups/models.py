@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from sim_service.billing.purchases.models import (
     FAILED_ROWS,
+    FAILED_UNORDERED_ROWS,
     ORDERED_ROWS,
     PENDING_ROWS,
     UNSETTLED,
@@ -64,6 +65,9 @@ class TopUp(Purchase, Base):
         Index("ix_top_ups_policy_created", "policy_id", "created_at", postgresql_where=POLICY_ROWS),
         Index("ix_top_ups_due_by_owner", "organization_id", "next_look_at", postgresql_where=PENDING_ROWS),
         Index("ix_top_ups_failed", "settled_at", postgresql_where=FAILED_ROWS),
+        Index(
+            "ix_top_ups_unordered_by_owner", "organization_id", "id", postgresql_where=FAILED_UNORDERED_ROWS
+        ),
         Index("ix_top_ups_priced", "kind", "created_at", postgresql_where=text("NOT estimated")),
     )
 

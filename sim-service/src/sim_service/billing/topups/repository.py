@@ -15,10 +15,14 @@ from sim_service.billing.purchases.queries import PurchaseQueries
 from sim_service.billing.topups.models import PurchaseKind, TopUp
 from sim_service.platform.database import among
 
+FAILED_TOP_UPS_KEPT = 10_000
+"""Of one organisation."""
+
 
 class TopUpRepository(PurchaseQueries[TopUp]):
     model = TopUp
     polled = RowsInTurn("top_ups", PENDING_ROWS, since="next_look_at")
+    failed_kept = FAILED_TOP_UPS_KEPT
 
     async def page(self, wanted: Mapping[str, Any], paging: PageParams) -> PageResult[TopUp]:
         return await self._newest(self._mine().filter_by(**wanted), paging)

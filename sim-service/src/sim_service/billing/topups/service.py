@@ -162,7 +162,8 @@ class TopUpService:
         await self.send([*planned.made, *left])
         async with self._sessions() as session:
             ids = [row.id for row in (*planned.made, *planned.known)]
-            rows = {row.iccid: row for row in await TopUpRepository(session, self._scope).all_of(ids)}
+            stored = await TopUpRepository(session, self._scope).all_of(ids)
+        rows = {row.iccid: row for row in (*planned.made, *planned.known, *stored)}
         missing = {iccid: not_found([iccid]) for iccid in iccids if iccid not in found}
         errors: dict[str, FleetError] = missing | planned.refused
         return [TopUpResult(iccid, rows.get(iccid), errors.get(iccid)) for iccid in iccids]
