@@ -35,6 +35,8 @@ class ActionService:
         owner = owner_of(sim)
         open_now = {action.what: action for action in await self._actions.open([iccid])}
         asked: list[SimAction] = []
+        if change.label is not None:
+            sim.allow_label(change.label)
         for what, wanted in wanted_parts(change).items():
             present = open_now.get(what)
             if present is not None and present.wanted == wanted:
@@ -59,6 +61,10 @@ class ActionService:
         """End everything that is open for a SIM, whose row the caller has locked."""
         for action in await self._actions.open([iccid]):
             action.finish(ActionState.SUPERSEDED, reason)
+
+    async def asked_labels(self, iccid: str) -> Sequence[str]:
+        """What the carrier was asked to call a SIM lately, the newest first; it may show any of them yet."""
+        return [str(action.wanted).strip() for action in await self._actions.newest_labels(iccid)]
 
     async def get(self, iccid: str, action_id: UUID) -> SimAction:
         await self._sims.get(iccid)
@@ -97,7 +103,7 @@ def _urgency(priority: Priority) -> int:
 
 def _is_already(sim: Sim, what: ActionKind, wanted: str | bool) -> bool:
     if what == ActionKind.LABEL:
-        return sim.label == wanted
+        return sim.has_label(str(wanted))
     if what == ActionKind.IMEI_LOCK:
         return bool(sim.imei_lock) == wanted
     return sim.status == wanted and sim.desired_status in {None, wanted}
