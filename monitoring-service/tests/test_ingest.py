@@ -269,3 +269,14 @@ async def test_a_reading_that_no_query_would_show_is_rejected_with_the_reason(
     assert "kept for 90 days" in rejected[0]["reason"]
     assert [one["id"] for one in await fleet.all_items(f"/data/{device}")] == ["shown"]
     assert (await fleet.get("/stats")).json()["readings_total"] == 1
+
+
+async def test_who_sends_little_is_stored_before_who_sent_much_just_before(
+    fleet: Any, message: Any, store: Store
+) -> None:
+    """One batch; of each device in the order of arrival."""
+    much, little = await fleet.device(), await fleet.device(organization=uuid4())
+    sent = [(much, value) for value in range(30)] + [(little, value) for value in (100, 101)]
+    await fleet.store(*(message(reading(f"r{value}", value), device=device) for device, value in sent))
+    stored = await store.readings.find({}, sort=[("seq", 1)]).to_list()
+    assert [one["metrics"]["value"] for one in stored] == [100, 101, *range(30)]

@@ -1,7 +1,7 @@
 """Telemetry messages in: sort each message's readings, store them, acknowledge after the store has."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -105,26 +105,27 @@ class TelemetryHandler:
         owners = await self._owners.owners(named)
         unknown = named - owners.keys()
         batch = _Batch(owners, await self._owners.deleted(unknown) if unknown else set())
+        messages = _weighed(deliveries, devices, owners)
+        in_order = _least_senders_first(deliveries, messages)
         if self._limit is None:
-            return await self._store(deliveries, devices, batch)
-        with self._limit.beyond(_weighed(deliveries, devices, owners)) as must_wait:
-            return await self._store(deliveries, devices, batch, must_wait)
+            return await self._store(in_order, batch)
+        with self._limit.beyond(messages) as must_wait:
+            return await self._store(in_order, batch, must_wait)
 
     async def _store(
         self,
-        deliveries: list[Delivery],
-        devices: list[str | None],
+        deliveries: list[tuple[Delivery, Message]],
         batch: _Batch,
         must_wait: MustWait = lambda _: False,
     ) -> Sequence[Failure]:
         writing = deque[asyncio.Task[None]]()
         try:
             decoded = 0
-            for delivery, device in zip(deliveries, devices, strict=True):
-                if device and must_wait(device):
-                    batch.put_aside(delivery, device)
+            for delivery, message in deliveries:
+                if message.device and must_wait(message.device):
+                    batch.put_aside(delivery, message.device)
                     continue
-                self._sort(delivery, device, batch)
+                self._sort(delivery, message.device, batch)
                 decoded += len(delivery.body)
                 if decoded >= _YIELD_BYTES:
                     decoded = 0
@@ -141,8 +142,8 @@ class TelemetryHandler:
         self._on_set_aside(batch.set_aside)
         return batch.failures
 
-    def _sort(self, delivery: Delivery, device: str | None, batch: _Batch) -> None:
-        if device is None:
+    def _sort(self, delivery: Delivery, device: str, batch: _Batch) -> None:
+        if not device:
             reason = "the topic names no device"
             whole = Rejected(None, "INVALID_DEVICE_ID", "device_id", reason, excerpt(delivery))
             batch.rejected += RejectedMessage.all_of(delivery, [whole])
@@ -241,6 +242,17 @@ def _weighed(deliveries: list[Delivery], devices: list[str | None], owners: dict
         Message(owners.get(device or ""), device or "", message_cost(delivery.body))
         for delivery, device in zip(deliveries, devices, strict=True)
     ]
+
+
+def _least_senders_first(
+    deliveries: list[Delivery], messages: list[Message]
+) -> list[tuple[Delivery, Message]]:
+    """The organisation that sent the least comes first: who sends little waits for none of who sends much."""
+    costs = Counter[str | None]()
+    for message in messages:
+        costs[message.organization] += message.cost
+    pairs = zip(deliveries, messages, strict=True)
+    return sorted(pairs, key=lambda pair: costs[pair[1].organization])
 
 
 def device_id(delivery: Delivery) -> str | None:
