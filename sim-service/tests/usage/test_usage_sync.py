@@ -153,12 +153,12 @@ async def test_partitions_are_made_ahead_take_over_from_the_default_one_and_are_
     (iccid,) = await fleet.owned_sims(1)
     (table,) = (one for one in TABLES if one.table == "sim_usage_hours")
     this = month_of(datetime.now(UTC).date())
-    ahead, old = table.name(this + 3), table.name(this - 14)
+    ahead, old = table.name(this + 3), table.name(this - 15)  # 400 days reach into the 14th month
     async with fleet.sessions.begin() as session:
         there = await partitions.partition_names(session, table)
         assert ahead in there
         if old not in there:
-            await partitions.create(session, table, this - 14)
+            await partitions.create(session, table, this - 15)
         await session.execute(text(f"DROP TABLE partitions.{ahead}"))
     moment = table.border(this + 3)
     insert = "INSERT INTO sim_usage_hours SELECT organization_id, iccid, :at, 1, 2, 3, 4 FROM sims"
