@@ -21,6 +21,7 @@ from sim_service.carrier.errors import CARRIER_UNAVAILABLE_ERRORS, CarrierOperat
 from sim_service.carrier.fair_share import share_of
 from sim_service.carrier.lost_calls import LostCalls
 from sim_service.carrier.models import MAX_CLOCK_SKEW, CarrierOrder, OrderKind, Priority
+from sim_service.carrier.time_limit import optional_call
 from sim_service.grants.models import Switch
 from sim_service.work.failures import isolate_failure
 
@@ -50,7 +51,8 @@ class OrderPlacement(PurchaseReconciler[OrderRequest]):
         if not number:
             return
         try:
-            order = await self._carrier.get_order(number, priority=Priority.INTERACTIVE)
+            with optional_call():
+                order = await self._carrier.get_order(number, priority=Priority.INTERACTIVE)
         except FleetError as error:
             log.info("order not read yet", number=number, error=error.code)
         else:

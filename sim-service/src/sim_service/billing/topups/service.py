@@ -26,6 +26,7 @@ from sim_service.billing.topups.submission import TopUpSender
 from sim_service.carrier.base import Carrier
 from sim_service.carrier.errors import CarrierOperationUnavailable
 from sim_service.carrier.models import Priority, QuotaKind
+from sim_service.carrier.time_limit import optional_call
 from sim_service.inventory.sims.service import SimService, not_found, owner_of
 from sim_service.platform.idempotency import IdempotencyContext
 from sim_service.usage.quotas.service import QuotaService
@@ -66,7 +67,7 @@ class TopUpService:
         """
         if purchase.product_id is not None:
             await ProductService(self._sessions, self._carrier, fresh=0).ensure_read()
-        with suppress(FleetError):
+        with suppress(FleetError), optional_call():
             await self._quotas.read(iccid, QuotaKind.DATA)  # so that added volume can be recognised later
         async with self._sessions.begin() as session:
             row, new = await self._enter_once(session, iccid, purchase, idempotency)

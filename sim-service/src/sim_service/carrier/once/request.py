@@ -31,6 +31,10 @@ TIME_BUDGETS: Mapping[Priority, TimeBudget] = {
 }
 
 
+_MOST_WAITING = 0.75
+_LEAST_ANSWER_SECONDS = 1.0
+
+
 @dataclass(slots=True)
 class PendingRequest:
     """One operation in progress; `deadline` on the monotonic clock."""
@@ -50,6 +54,16 @@ class PendingRequest:
     def left(self) -> float:
         """Seconds until the deadline, none after it."""
         return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def left_to_wait(self) -> float:
+        """Seconds that it may wait for its turn, so that there is time for an answer."""
+        return self.left * _MOST_WAITING
+
+    @property
+    def has_time_to_send(self) -> bool:
+        """Whether an answer can come in time; who may not repeat it would else ask for a lost answer."""
+        return self.left > (0 if self.operation.repeatable else _LEAST_ANSWER_SECONDS)
 
     def lost_answer(self, message: str, *, unreadable: bool = False) -> FleetError:
         """The error for a lost or unreadable answer: the outcome is unknown unless it may be repeated."""

@@ -1,7 +1,7 @@
 """Sends one request to 1NCE and maps every failure to the errors of `sim_service.carrier.errors`.
 
 Each attempt waits for the rate limiter, passes the circuit breaker, has limits of time and size, and is
-measured. No attempt starts after the request's deadline: its caller may have given up by then. Retried are
+measured. No attempt lasts beyond the request's deadline: its caller may have given up by then. Retried are
 only idempotent operations, and requests that were certainly not carried out: no connection, or a 401 or 429
 after which the outcome check found no effect.
 """
@@ -17,9 +17,9 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    stop_before_delay,
     wait_exponential_jitter,
 )
+from tenacity.stop import stop_base
 
 from fleet_kit.errors import FleetError
 from sim_service.carrier import metrics
@@ -37,6 +37,7 @@ from sim_service.carrier.once.request import TIME_BUDGETS, PendingRequest, TimeB
 from sim_service.carrier.once.responses import Answer, Throttled, TokenRefused, interpret, read_body
 from sim_service.carrier.once.tokens import TokenSource
 from sim_service.carrier.rate_limiter import RateLimiter
+from sim_service.carrier.time_limit import latest_end
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -94,7 +95,7 @@ class Transport:
         """The answer of a success. `outcome_check`: for what must not be repeated; None: no list shows it."""
         version = self.version_of(operation)
         url = f"{self._url}/{version}{operation.path.format(iccid=iccid, item=item)}"
-        deadline = time.monotonic() + self._budgets[priority].total_seconds
+        deadline = min(time.monotonic() + self._budgets[priority].total_seconds, latest_end())
         request = PendingRequest(
             operation, version, url, dict(params or {}), body, priority, deadline, outcome_check
         )
@@ -111,7 +112,7 @@ class Transport:
     async def _with_retries(self, request: PendingRequest) -> Answer:
         budget = self._budgets[request.priority]
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(budget.tries) | stop_before_delay(budget.total_seconds),
+            stop=stop_after_attempt(budget.tries) | _OutOfTime(request),
             wait=_wait,
             retry=retry_if_exception(request.may_repeat),
             reraise=True,
@@ -127,8 +128,8 @@ class Transport:
 
     async def _try(self, request: PendingRequest) -> Answer:
         token = await self._tokens.get(refused=request.refused_token, max_wait=request.left)
-        await self._limiter_of(request).acquire(request.priority, max_wait=request.left)
-        if request.left <= 0:
+        await self._limiter_of(request).acquire(request.priority, max_wait=request.left_to_wait)
+        if not request.has_time_to_send:
             raise NotSent("the carrier was not asked in time")
         started = time.monotonic()
         outcome = "ok"
@@ -160,7 +161,8 @@ class Transport:
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
         )
         try:
-            async with asyncio.timeout(self._budgets[request.priority].try_seconds):
+            # As much as is left at most: a call may never take longer than its budget.
+            async with asyncio.timeout(min(self._budgets[request.priority].try_seconds, request.left)):
                 response = await self._http.send(http_request, stream=True)
                 try:
                     content = await read_body(response, max_bytes=self._max_bytes)
@@ -174,6 +176,16 @@ class Transport:
         except (CarrierBadAnswer, CarrierUnavailable) as error:
             unreadable = isinstance(error, CarrierBadAnswer)
             raise request.lost_answer(error.message, unreadable=unreadable) from error
+
+
+class _OutOfTime(stop_base):
+    """Stops where the next attempt would begin after the request's deadline."""
+
+    def __init__(self, request: PendingRequest) -> None:
+        self._request = request
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return retry_state.upcoming_sleep >= self._request.left
 
 
 _growing = wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2)

@@ -12,6 +12,7 @@ from sim_service.carrier.errors import (
     CarrierOutcomeUnknown,
 )
 from sim_service.carrier.models import Priority, TicketToOpen
+from sim_service.carrier.time_limit import optional_call
 from sim_service.messages.tickets.repository import TicketRepository
 from sim_service.messages.tickets.service import TicketService
 
@@ -28,7 +29,8 @@ async def open_ticket(sessions: Sessions, carrier: Carrier, ticket_id: UUID, wan
             await TicketService(session).forget(ticket_id)
         raise
     try:
-        await sync_page(sessions, carrier, 1, Priority.INTERACTIVE)
+        with optional_call():
+            await sync_page(sessions, carrier, 1, Priority.INTERACTIVE)
     except (*CARRIER_UNAVAILABLE_ERRORS, CarrierOperationUnavailable):
         return
 
