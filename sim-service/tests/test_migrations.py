@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from uuid import uuid4
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -67,6 +68,39 @@ async def test_an_order_that_was_not_invoiced_yet_is_not_taken_for_free(
     async with engine.connect() as connection:
         found = await connection.execute(text("SELECT amount FROM order_requests ORDER BY order_number"))
         assert found.scalars().all() == [None, Decimal("11.90")]
+    await engine.dispose()
+
+
+SIMS_AND_RELEASES = """
+    INSERT INTO sims (iccid, carrier, status, organization_id, label) VALUES
+        ('1', 'once', 'enabled', NULL, 'released'), ('2', 'once', 'enabled', :next, 'released'),
+        ('3', 'once', 'enabled', :next, 'own'), ('4', 'once', 'enabled', :next, 'released'),
+        ('5', 'once', 'enabled', :first, 'released'), ('6', 'once', 'enabled', NULL, 'never released');
+    INSERT INTO sim_releases (id, iccid, organization_id, label, tags, released_at)
+    SELECT gen_random_uuid(), n::text, :first, 'released', '{}', now() FROM generate_series(1, 5) n;
+    INSERT INTO sim_actions (id, iccid, organization_id, what, wanted, state, priority, attempts)
+    VALUES (gen_random_uuid(), '4', :next, 'label', '"released"', 'confirmed', 0, 1)
+"""
+
+
+async def test_labels_of_earlier_owners_are_hidden_and_owners_keep_their_own(
+    postgres_url: Callable[[str], str],
+) -> None:
+    """Also where the SIM had its next owner before."""
+    url = postgres_url("sim_migrations_labels")
+    await asyncio.to_thread(command.upgrade, migrate.config_for(MIGRATIONS, url), "0019")
+    engine = create_async_engine(url)
+    owners = {"first": f"'{uuid4()}'::uuid", "next": f"'{uuid4()}'::uuid"}
+    async with engine.begin() as connection:
+        filled = SIMS_AND_RELEASES.replace(":first", owners["first"]).replace(":next", owners["next"])
+        for statement in filled.split(";"):
+            await connection.exec_driver_sql(statement)
+    await asyncio.to_thread(migrate.upgrade, MIGRATIONS, url)
+    async with engine.connect() as connection:
+        found = await connection.execute(text("SELECT label, label_hidden FROM sims ORDER BY iccid"))
+        hidden = ("", True)
+        shown = [("own", False), ("released", False), ("released", False), ("never released", False)]
+        assert [tuple(row) for row in found] == [hidden, hidden, *shown]
     await engine.dispose()
 
 

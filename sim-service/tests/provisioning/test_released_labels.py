@@ -77,6 +77,22 @@ async def test_the_next_owner_clears_the_label_at_the_carrier_unseen(fleet: Flee
     assert await relabel(fleet, iccid, "", by=fleet.theirs) == 202
     await fleet.reconcile()
     assert fleet.sandbox.sims()[0].label == ""
+    assert await relabel(fleet, iccid, "", by=fleet.theirs) == 200, "it is known to be so by now"
+
+
+async def test_asking_for_labels_that_the_carrier_never_gets_shows_nothing(fleet: Fleet) -> None:
+    """Neither who guesses the label nor who asks for very many learns it, nor whoever has the SIM then."""
+    iccid = await given_back(fleet)
+    await fleet.claim(iccid, by=fleet.theirs)
+    for guess in (*(f"guess {number}" for number in range(25)), SECRET, "another"):
+        assert await relabel(fleet, iccid, guess, by=fleet.theirs) == 202
+    await fleet.sync()
+    assert (await shown(fleet, iccid))["label"] is None
+    assert (await fleet.theirs.admin.delete(f"/sims/{iccid}/claim")).status_code == 204
+    await fleet.claim(iccid, by=fleet.theirs)
+    await fleet.sync()
+    assert fleet.sandbox.sims()[0].label == SECRET
+    assert (await shown(fleet, iccid))["label"] is None
 
 
 async def test_an_import_gives_the_same_label_again(fleet: Fleet) -> None:

@@ -1,13 +1,12 @@
 """The table `sims`: what the carrier says of each SIM, what is wanted of it, its owner and its device."""
 
-from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Computed, Index, String, Text, Uuid, func, inspect, text
+from sqlalchemy import Boolean, Computed, Index, String, Text, Uuid, false, func, inspect, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,7 +30,6 @@ _RARE = (
 """Indexes of what few SIMs are: small, and written only for those."""
 
 
-_MOST_RELEASED_LABELS = 20
 DRIFT_ROWS = text("drift_due_at IS NOT NULL")
 
 
@@ -60,8 +58,8 @@ class Sim(Base):
     `synced_at` is when the row last took something from the carrier; a sync that finds nothing new leaves
     the row alone; its start confirms every such row (see SimOut.of). `desired_status` None: nobody ever
     asked for one. `drift_due_at`: when a state that nobody asked for is to be looked at again. `tags` and
-    `details` (metadata) are its owner's own; the carrier does not know them. `released_labels`: what
-    previous owners called it, which the carrier may still show and nobody else is to read.
+    `details` (metadata) are its owner's own; the carrier does not know them. `label_hidden`: the
+    carrier may still show what a previous owner called it, which nobody else is to read.
     """
 
     __tablename__ = "sims"
@@ -81,7 +79,7 @@ class Sim(Base):
     imei_lock: Mapped[bool | None] = mapped_column(Boolean)
     ip_address: Mapped[str | None] = mapped_column(String(45))
     label: Mapped[str] = mapped_column(String(255), server_default="")
-    released_labels: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    label_hidden: Mapped[bool] = mapped_column(Boolean, server_default=false())
     activated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     data_quota_state: Mapped[str | None] = mapped_column(String(20))
     sms_quota_state: Mapped[str | None] = mapped_column(String(20))
@@ -129,7 +127,7 @@ class Sim(Base):
     def update_from_carrier(self, facts: CarrierSim) -> frozenset[str]:
         """Take the carrier's facts; the names of those that changed. What it leaves out is forgotten."""
         read = {name: getattr(facts, name) for name in CARRIER_FACTS} | {"missing_since": None}
-        if facts.label.strip() in self.released_labels:
+        if self.label_hidden:
             read["label"] = ""
         changed = self._change(**read)
         if "status" in changed:
@@ -149,24 +147,15 @@ class Sim(Base):
         """Give an unclaimed SIM its owner; whether that changed anything."""
         return bool(self._change(organization_id=organization_id))
 
-    def release(self, asked_labels: Sequence[str]) -> None:
-        """Remove the owner, and with it the owner's notes, desired state and labels.
-
-        `asked_labels`: what the carrier was asked to call it lately, the newest first.
-        """
+    def release(self) -> None:
+        """Remove the owner, and with it the owner's notes, label and desired state."""
         self.organization_id, self.tags, self.details = None, [], {}
-        labels = dict.fromkeys((self.label.strip(), *asked_labels, *self.released_labels))
-        self.released_labels = [label for label in labels if label][:_MOST_RELEASED_LABELS]
-        self.label = ""
+        self.label, self.label_hidden = "", True
         self.settle(None)
 
     def has_label(self, label: str) -> bool:
-        """Whether the carrier calls it so; False where that is not known for a previous owner's label."""
-        return self.label == label and not (self.released_labels and not label)
-
-    def allow_label(self, label: str) -> None:
-        """Its owner wants this label, so it may be shown, also if a previous owner had the same."""
-        self.released_labels = [one for one in self.released_labels if one != label.strip()]
+        """Whether the carrier calls it so; False while what the carrier calls it is hidden."""
+        return self.label == label and not self.label_hidden
 
     def set_desired_status(self, status: SimStatus) -> None:
         """Note the status that is to be brought about at the carrier."""

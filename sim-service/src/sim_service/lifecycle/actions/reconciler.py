@@ -164,10 +164,13 @@ class ActionReconciler:
         sim = await sims.get(leased.iccid, for_update=True)
         if answer.sim is not None:
             sim.mark_synced()
+        hidden = sim.label_hidden
         for action in await actions.open([leased.iccid]):
             if action.id in leased.action_ids:
                 self._apply(sim, action, leased, answer)
         await session.flush()
+        if answer.sim is not None and hidden and not sim.label_hidden:
+            await sims.update_from_carrier([answer.sim], self._carrier.name)
         if sim.drift_due_at is not None:
             await handle_drift(session, sim, answer.sim, self._drift)
         await actions.release_leases(leased.action_ids, leased.until)
@@ -189,6 +192,8 @@ class ActionReconciler:
         FINISHED.labels(action.what, action.state).inc()
         if action.what == ActionKind.STATUS:
             _close(sim, action)
+        elif action.what == ActionKind.LABEL and action.state == ActionState.CONFIRMED:
+            sim.label_hidden = False  # it is its owner's own by now
 
 
 def _close(sim: Sim, action: SimAction) -> None:

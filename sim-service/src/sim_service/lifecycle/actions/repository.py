@@ -6,19 +6,12 @@ from sqlalchemy import Select, delete, func, or_, select, update
 
 from fleet_kit.keyset_pagination import PageResult, SortOrder, find_page
 from fleet_kit.pagination import PageParams
-from sim_service.lifecycle.actions.models import (
-    OPEN_STATES,
-    SUPERSEDED_OF_A_SIM,
-    ActionKind,
-    ActionState,
-    SimAction,
-)
+from sim_service.lifecycle.actions.models import OPEN_STATES, SUPERSEDED_OF_A_SIM, ActionState, SimAction
 from sim_service.lifecycle.actions.queue import BACKGROUND_FIRST, URGENT_FIRST
 from sim_service.platform.scoped_repository import ScopedRepository
 
 # Ids are made in the order of time.
 _NEWEST = SortOrder("-id", SimAction.id, SimAction.id)
-_NEWEST_ACTIONS = 50
 
 
 class ActionRepository(ScopedRepository):
@@ -39,11 +32,6 @@ class ActionRepository(ScopedRepository):
             .order_by(SimAction.id)
             .execution_options(populate_existing=True)
         )
-
-    async def newest_labels(self, iccid: str) -> Sequence[SimAction]:
-        """Of the SIM's newest actions those that change its label, the newest first."""
-        newest = await self._all(self._of(iccid).order_by(SimAction.id.desc()).limit(_NEWEST_ACTIONS))
-        return [action for action in newest if action.what == ActionKind.LABEL]
 
     async def forget_superseded(self, iccid: str) -> None:
         """Forget all superseded ones but the newest; none of those that a worker is at."""

@@ -35,8 +35,6 @@ class ActionService:
         owner = owner_of(sim)
         open_now = {action.what: action for action in await self._actions.open([iccid])}
         asked: list[SimAction] = []
-        if change.label is not None:
-            sim.allow_label(change.label)
         for what, wanted in wanted_parts(change).items():
             present = open_now.get(what)
             if present is not None and present.wanted == wanted:
@@ -61,10 +59,6 @@ class ActionService:
         """End everything that is open for a SIM, whose row the caller has locked."""
         for action in await self._actions.open([iccid]):
             action.finish(ActionState.SUPERSEDED, reason)
-
-    async def asked_labels(self, iccid: str) -> Sequence[str]:
-        """What the carrier was asked to call a SIM lately, the newest first; it may show any of them yet."""
-        return [str(action.wanted).strip() for action in await self._actions.newest_labels(iccid)]
 
     async def get(self, iccid: str, action_id: UUID) -> SimAction:
         await self._sims.get(iccid)

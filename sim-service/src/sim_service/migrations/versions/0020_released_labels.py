@@ -2,24 +2,27 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "0020"
 down_revision = "0019"
 
 _HIDE = """
-    UPDATE sims SET released_labels = ARRAY[btrim(label)], label = ''
-    WHERE organization_id IS NULL AND btrim(label) <> '' AND iccid IN (SELECT iccid FROM sim_releases)
+    UPDATE sims SET label_hidden = true, label = ''
+    WHERE label <> ''
+      AND EXISTS (SELECT 1 FROM sim_releases AS release
+                  WHERE release.iccid = sims.iccid AND release.label = sims.label
+                    AND release.organization_id IS DISTINCT FROM sims.organization_id)
+      AND NOT EXISTS (SELECT 1 FROM sim_actions AS action
+                      WHERE action.iccid = sims.iccid AND action.organization_id = sims.organization_id
+                        AND action.what = 'label')
 """
 
 
 def upgrade() -> None:
-    labels = sa.Column[list[str]](
-        "released_labels", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
-    )
-    op.add_column("sims", labels)
+    hidden = sa.Column[bool]("label_hidden", sa.Boolean(), server_default=sa.false(), nullable=False)
+    op.add_column("sims", hidden)
     op.execute(_HIDE)
 
 
 def downgrade() -> None:
-    op.drop_column("sims", "released_labels")
+    op.drop_column("sims", "label_hidden")

@@ -31,6 +31,6 @@ class ReleaseService:
         for sim in sims:
             self._releases.record(sim, by)
             await lifecycle.supersede_open(sim.iccid, "the SIM was released")
-            sim.release(await lifecycle.asked_labels(sim.iccid))
+            sim.release()
         await forget_quotas(self._session, self._scope, wanted)
         return [sim.iccid for sim in sims]

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, func, insert, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet_kit.scope import Scope
@@ -35,12 +35,6 @@ class LabelRequests:
             .values(state=ActionState.SUPERSEDED, finished_at=func.now())
             .where(self._open_label(), SimAction.iccid == staged.c.iccid, staged.c.relabelled),
         )
-        await run_on_many(
-            self._session,
-            update(Sim)
-            .values(released_labels=func.array_remove(Sim.released_labels, func.btrim(staged.c.label)))
-            .where(same_sim(), staged.c.relabelled, func.cardinality(Sim.released_labels) > 0),
-        )
         columns: dict[str, ColumnElement[Any]] = {
             "id": staged.c.action_id,
             "iccid": staged.c.iccid,
@@ -63,12 +57,8 @@ class LabelRequests:
         )
 
     def _label_differs(self) -> ColumnElement[bool]:
-        """Compared with an open action, if there is one: it may have reached the carrier already.
-
-        A previous owner's label may still be at the carrier, so an empty one differs.
-        """
+        """Compared with an open action, if there is one: it may have reached the carrier already."""
         open_label = select(SimAction.wanted.op("#>>")(text("'{}'")))
         open_label = open_label.where(self._open_label(), SimAction.iccid == staged.c.iccid)
         present = func.coalesce(open_label.correlate(staged).scalar_subquery(), Sim.label)
-        unknown = and_(staged.c.label == "", func.cardinality(Sim.released_labels) > 0)
-        return and_(staged.c.label.is_not(None), or_(staged.c.label != present, unknown))
+        return and_(staged.c.label.is_not(None), staged.c.label != present)
