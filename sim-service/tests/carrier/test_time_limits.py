@@ -24,7 +24,7 @@ def budgets(total_seconds: float) -> dict[Priority, TimeBudget]:
     return {priority: TimeBudget(3, FOR_EVER, total_seconds) for priority in Priority}
 
 
-class Silent(Script):
+class SilentCarrier(Script):
     """Never answers but with tokens."""
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -34,7 +34,7 @@ class Silent(Script):
         return answer
 
 
-class Waiting(RateLimiter):
+class SlowLimiter(RateLimiter):
     """Lets every call wait for a part of the time that it has."""
 
     def __init__(self, part: float) -> None:
@@ -50,8 +50,8 @@ async def test_a_carrier_that_does_not_answer_is_given_up_when_the_time_ends(
     redis: Redis, part: float
 ) -> None:
     """However long the call has waited for its turn before."""
-    script = Silent([ok(sim())])
-    client = carrier(script, redis, budgets=budgets(0.5), limiter=Waiting(part))
+    script = SilentCarrier([ok(sim())])
+    client = carrier(script, redis, budgets=budgets(0.5), limiter=SlowLimiter(part))
     async with asyncio.timeout(60):
         with pytest.raises(CarrierUnavailable):
             await client.get_sim(ICCID, priority=PEOPLE)
@@ -59,7 +59,7 @@ async def test_a_carrier_that_does_not_answer_is_given_up_when_the_time_ends(
 
 
 async def test_a_purchase_without_an_answer_has_an_unknown_outcome_when_the_time_ends(redis: Redis) -> None:
-    client = carrier(Silent([ok({})]), redis, budgets=budgets(1.5))
+    client = carrier(SilentCarrier([ok({})]), redis, budgets=budgets(1.5))
     async with asyncio.timeout(60):
         with pytest.raises(CarrierOutcomeUnknown):
             await client.top_up([ICCID], PaymentMethod.CREDIT_CARD, priority=PEOPLE)
@@ -67,15 +67,15 @@ async def test_a_purchase_without_an_answer_has_an_unknown_outcome_when_the_time
 
 async def test_a_purchase_that_has_no_time_for_an_answer_is_not_sent(redis: Redis) -> None:
     """Or its outcome would be unknown, and another purchase would have to wait until it is found."""
-    script = Silent([ok({})])
-    client = carrier(script, redis, budgets=budgets(1.5), limiter=Waiting(1))
+    script = SilentCarrier([ok({})])
+    client = carrier(script, redis, budgets=budgets(1.5), limiter=SlowLimiter(1))
     with pytest.raises(CarrierUnavailable):
         await client.top_up([ICCID], PaymentMethod.CREDIT_CARD, priority=PEOPLE)
     assert script.requests == []
 
 
 async def test_a_call_that_is_not_needed_takes_little_of_the_time(redis: Redis) -> None:
-    client = carrier(Silent([ok(sim())]), redis, budgets=budgets(FOR_EVER))
+    client = carrier(SilentCarrier([ok(sim())]), redis, budgets=budgets(FOR_EVER))
     async with asyncio.timeout(60):
         with optional_call(), pytest.raises(CarrierUnavailable):
             await client.get_sim(ICCID, priority=PEOPLE)
@@ -84,11 +84,11 @@ async def test_a_call_that_is_not_needed_takes_little_of_the_time(redis: Redis) 
 async def test_only_calls_within_are_limited(redis: Redis) -> None:
     heard: list[float] = []
 
-    class Hearing(RateLimiter):
+    class RecordingLimiter(RateLimiter):
         async def acquire(self, priority: Priority, *, max_wait: float) -> None:
             heard.append(max_wait)
 
-    limiter: Any = Hearing(LocalReservationStore(1000))
+    limiter: Any = RecordingLimiter(LocalReservationStore(1000))
     client = carrier(Script([ok(sim())]), redis, budgets=budgets(1000), limiter=limiter)
     with optional_call():
         await client.get_sim(ICCID, priority=PEOPLE)

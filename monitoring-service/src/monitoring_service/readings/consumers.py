@@ -106,7 +106,7 @@ class TelemetryHandler:
         unknown = named - owners.keys()
         batch = _Batch(owners, await self._owners.deleted(unknown) if unknown else set())
         messages = _weighed(deliveries, devices, owners)
-        in_order = _least_senders_first(deliveries, messages)
+        in_order = _smallest_senders_first(deliveries, messages)
         if self._limit is None:
             return await self._store(in_order, batch)
         with self._limit.beyond(messages) as must_wait:
@@ -114,14 +114,14 @@ class TelemetryHandler:
 
     async def _store(
         self,
-        deliveries: list[tuple[Delivery, Message]],
+        weighed: list[tuple[Delivery, Message]],
         batch: _Batch,
         must_wait: MustWait = lambda _: False,
     ) -> Sequence[Failure]:
         writing = deque[asyncio.Task[None]]()
         try:
             decoded = 0
-            for delivery, message in deliveries:
+            for delivery, message in weighed:
                 if message.device and must_wait(message.device):
                     batch.put_aside(delivery, message.device)
                     continue
@@ -244,7 +244,7 @@ def _weighed(deliveries: list[Delivery], devices: list[str | None], owners: dict
     ]
 
 
-def _least_senders_first(
+def _smallest_senders_first(
     deliveries: list[Delivery], messages: list[Message]
 ) -> list[tuple[Delivery, Message]]:
     """The organisation that sent the least comes first: who sends little waits for none of who sends much."""

@@ -11,19 +11,19 @@ from contextvars import ContextVar
 
 OPTIONAL_SECONDS = 1.5
 
-_latest_end: ContextVar[float] = ContextVar("carrier_latest_end", default=math.inf)
+_deadline: ContextVar[float] = ContextVar("carrier_deadline", default=math.inf)
 
 
 @contextmanager
 def optional_call() -> Iterator[None]:
     """Calls within the context end after OPTIONAL_SECONDS, as if the carrier were unavailable."""
-    token = _latest_end.set(min(_latest_end.get(), time.monotonic() + OPTIONAL_SECONDS))
+    token = _deadline.set(min(_deadline.get(), time.monotonic() + OPTIONAL_SECONDS))
     try:
         yield
     finally:
-        _latest_end.reset(token)
+        _deadline.reset(token)
 
 
-def latest_end() -> float:
+def current_deadline() -> float:
     """When a call that begins now has to be over, on the monotonic clock; infinity without a limit."""
-    return _latest_end.get()
+    return _deadline.get()

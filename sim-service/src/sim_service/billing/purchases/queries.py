@@ -25,7 +25,8 @@ def month_start(moment: datetime) -> datetime:
 class PurchaseQueries(ScopedRepository, Generic[PurchaseT]):
     """Purchases of one organisation, or of all with EVERYTHING.
 
-    `polled`: those that the worker follows. `failed_kept`: how many failed ones an organisation may have.
+    `polled`: those that the worker follows. `failed_kept`: how many
+    failed ones that never had an order an organisation may have.
     """
 
     model: type[PurchaseT]

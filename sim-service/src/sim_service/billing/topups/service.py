@@ -164,6 +164,7 @@ class TopUpService:
         async with self._sessions() as session:
             ids = [row.id for row in (*planned.made, *planned.known)]
             stored = await TopUpRepository(session, self._scope).all_of(ids)
+        # As they were, where newer failures have pushed them out of the ledger meanwhile.
         rows = {row.iccid: row for row in (*planned.made, *planned.known, *stored)}
         missing = {iccid: not_found([iccid]) for iccid in iccids if iccid not in found}
         errors: dict[str, FleetError] = missing | planned.refused

@@ -56,7 +56,7 @@ class PendingRequest:
         return max(0.0, self.deadline - time.monotonic())
 
     @property
-    def left_to_wait(self) -> float:
+    def longest_wait(self) -> float:
         """Seconds that it may wait for its turn, so that there is time for an answer."""
         return self.left * _MOST_WAITING
 

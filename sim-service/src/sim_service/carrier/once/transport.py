@@ -37,7 +37,7 @@ from sim_service.carrier.once.request import TIME_BUDGETS, PendingRequest, TimeB
 from sim_service.carrier.once.responses import Answer, Throttled, TokenRefused, interpret, read_body
 from sim_service.carrier.once.tokens import TokenSource
 from sim_service.carrier.rate_limiter import RateLimiter
-from sim_service.carrier.time_limit import latest_end
+from sim_service.carrier.time_limit import current_deadline
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -95,7 +95,7 @@ class Transport:
         """The answer of a success. `outcome_check`: for what must not be repeated; None: no list shows it."""
         version = self.version_of(operation)
         url = f"{self._url}/{version}{operation.path.format(iccid=iccid, item=item)}"
-        deadline = min(time.monotonic() + self._budgets[priority].total_seconds, latest_end())
+        deadline = min(time.monotonic() + self._budgets[priority].total_seconds, current_deadline())
         request = PendingRequest(
             operation, version, url, dict(params or {}), body, priority, deadline, outcome_check
         )
@@ -112,7 +112,7 @@ class Transport:
     async def _with_retries(self, request: PendingRequest) -> Answer:
         budget = self._budgets[request.priority]
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(budget.tries) | _OutOfTime(request),
+            stop=stop_after_attempt(budget.tries) | _StopAtDeadline(request),
             wait=_wait,
             retry=retry_if_exception(request.may_repeat),
             reraise=True,
@@ -128,7 +128,7 @@ class Transport:
 
     async def _try(self, request: PendingRequest) -> Answer:
         token = await self._tokens.get(refused=request.refused_token, max_wait=request.left)
-        await self._limiter_of(request).acquire(request.priority, max_wait=request.left_to_wait)
+        await self._limiter_of(request).acquire(request.priority, max_wait=request.longest_wait)
         if not request.has_time_to_send:
             raise NotSent("the carrier was not asked in time")
         started = time.monotonic()
@@ -178,7 +178,7 @@ class Transport:
             raise request.lost_answer(error.message, unreadable=unreadable) from error
 
 
-class _OutOfTime(stop_base):
+class _StopAtDeadline(stop_base):
     """Stops where the next attempt would begin after the request's deadline."""
 
     def __init__(self, request: PendingRequest) -> None:
